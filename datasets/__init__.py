@@ -1,0 +1,35 @@
+"""Data sets: readers, splits, vocabularies and planted data."""
+
+from keras_emb.datasets import splits
+from keras_emb.datasets.examples import Examples
+from keras_emb.datasets.filters import (
+    clean,
+    drop_duplicates,
+    drop_rare_items,
+)
+from keras_emb.datasets.interactions import Interactions
+from keras_emb.datasets.load import available, load
+from keras_emb.datasets.movielens import read_ratings
+from keras_emb.datasets.popularity import count_popularity
+from keras_emb.datasets.ratings import Ratings
+from keras_emb.datasets.row_split import RowSplit
+from keras_emb.datasets.synthetic import PlantedRatings, synthetic
+from keras_emb.datasets.vocabulary import Vocabulary
+
+__all__ = [
+    "Examples",
+    "Interactions",
+    "PlantedRatings",
+    "Ratings",
+    "RowSplit",
+    "Vocabulary",
+    "available",
+    "clean",
+    "count_popularity",
+    "drop_duplicates",
+    "drop_rare_items",
+    "load",
+    "read_ratings",
+    "splits",
+    "synthetic",
+]

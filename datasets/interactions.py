@@ -1,0 +1,141 @@
+"""A data set split, mapped to table rows and ready for every later step."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_emb.datasets.examples import Examples
+from keras_emb.datasets.popularity import count_popularity
+from keras_emb.datasets.ratings import Ratings
+from keras_emb.datasets.splits import split_rows
+from keras_emb.datasets.vocabulary import Vocabulary
+
+__all__ = ["Interactions"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Interactions:
+    """Train, validation and test examples with their vocabularies.
+
+    Example:
+
+    >>> ratings = Ratings(
+    ...     user=[1, 1, 2, 2, 2, 3, 3, 3, 1, 2],
+    ...     item=[5, 6, 5, 7, 6, 5, 6, 7, 7, 8],
+    ...     rating=[4, 3, 5, 1, 2, 4, 4, 2, 5, 3],
+    ... )
+    >>> interactions = Interactions.from_ratings(ratings, "random", seed=1)
+    >>> len(interactions.train), len(interactions.test)
+    (7, 1)
+
+    Args:
+        train: Examples to learn from.
+        validation: Examples to choose by.
+        test: Examples to report on.
+        vocabularies: Vocabulary of each feature, made from the training part.
+        split: Name and arguments of the split.
+        dropped: Rows dropped on the way, by reason.
+
+    Raises:
+        ValueError: If a part's features are not those of the vocabularies, or a
+            row lies outside of its vocabulary.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    vocabularies: dict[str, Vocabulary]
+    split: dict[str, Any]
+    dropped: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            features = getattr(self, name).features
+            if set(features) != set(self.vocabularies):
+                raise ValueError(
+                    f"`{name}` must have the features of `vocabularies` "
+                    f"({sorted(self.vocabularies)}). "
+                    f"Received: {sorted(features)}"
+                )
+            for feature, rows in features.items():
+                size = len(self.vocabularies[feature])
+                if rows.size and not 0 <= rows.min() <= rows.max() < size:
+                    raise ValueError(
+                        f"`{name}.features[{feature!r}]` must lie in "
+                        f"0..{size - 1}. Received: rows in "
+                        f"{rows.min()}..{rows.max()}"
+                    )
+
+    @classmethod
+    def from_ratings(
+        cls,
+        ratings: Ratings,
+        split: str = "random",
+        *,
+        seed: int = 0,
+        **split_args: Any,
+    ) -> Interactions:
+        """Splits raw ratings and maps their ids to table rows.
+
+        Vocabularies hold the ids of the training part, the most popular first;
+        ids seen later only are unknown, row 0.
+
+        Args:
+            ratings: Raw ratings.
+            split: Name of the split, see `keras_emb.datasets.splits`.
+            seed: Seed of the split.
+            **split_args: Arguments of the split.
+
+        Returns:
+            Interactions with the features `"user"` and `"item"`.
+
+        Raises:
+            ValueError: As the split does.
+        """
+        parts, description = split_rows(ratings, split, seed=seed, **split_args)
+        vocabularies = {
+            "user": Vocabulary.by_popularity(ratings.user[parts.train]),
+            "item": Vocabulary.by_popularity(ratings.item[parts.train]),
+        }
+        train, validation, test = (
+            _examples(ratings, rows, vocabularies)
+            for rows in (parts.train, parts.validation, parts.test)
+        )
+        return cls(
+            train=train,
+            validation=validation,
+            test=test,
+            vocabularies=vocabularies,
+            split=description,
+            dropped={**ratings.dropped, **parts.dropped},
+        )
+
+    @functools.cached_property
+    def popularity(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Occurrences of each table row in the training part, by feature."""
+        return {
+            feature: count_popularity(
+                self.train.features[feature], len(vocabulary)
+            )
+            for feature, vocabulary in self.vocabularies.items()
+        }
+
+
+def _examples(
+    ratings: Ratings,
+    rows: npt.NDArray[np.int64],
+    vocabularies: dict[str, Vocabulary],
+) -> Examples:
+    return Examples(
+        features={
+            "user": vocabularies["user"].rows(ratings.user[rows]),
+            "item": vocabularies["item"].rows(ratings.item[rows]),
+        },
+        label=ratings.rating[rows],
+        time=None if ratings.time is None else ratings.time[rows],
+    )

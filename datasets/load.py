@@ -1,0 +1,113 @@
+"""Loads a data set by its name."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from keras_emb.datasets.filters import clean
+from keras_emb.datasets.interactions import Interactions
+from keras_emb.datasets.movielens.files import CONFIGS, read_ratings
+from keras_emb.datasets.ratings import Ratings
+from keras_emb.datasets.synthetic import synthetic
+
+__all__ = ["available", "load"]
+
+_TFDS_BATCH = 1 << 16
+_MOVIELENS = {
+    f"movielens_{config.replace('-', '_')}": config for config in CONFIGS
+}
+
+
+def available() -> list[str]:
+    """Returns the names that `load` knows.
+
+    >>> "synthetic" in available()
+    True
+    """
+    return sorted([*_MOVIELENS, "synthetic"])
+
+
+def load(
+    name: str,
+    *,
+    split: str = "random",
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    min_item_ratings: int = 1,
+    **split_args: Any,
+) -> Interactions:
+    """Loads, cleans and splits a data set.
+
+    MovieLens is read from the official files in `data_dir`, or in the folder
+    named by the environment variable `KERAS_EMB_DATA`; without either, through
+    TensorFlow Datasets, which downloads it once. The synthetic data are always
+    the same: `seed` changes their split only.
+
+    >>> interactions = load("synthetic", split="per_user_random", seed=1)
+    >>> sorted(interactions.vocabularies)
+    ['item', 'user']
+
+    Args:
+        name: One of `available()`.
+        split: `"random"`, `"per_user_random"`, `"leave_one_out"` or
+            `"temporal_stream"`.
+        data_dir: The release's own folder, or one that holds it.
+        seed: Seed of the split.
+        min_item_ratings: Items with fewer ratings are dropped and counted.
+        **split_args: Arguments of the split, see `keras_emb.datasets.splits`.
+
+    Returns:
+        Interactions with the features `"user"` and `"item"`.
+
+    Raises:
+        ValueError: For an unknown name, split or argument, missing or corrupt
+            files, and data that the split refuses.
+        ImportError: If the data must be downloaded and TensorFlow Datasets is
+            not installed.
+    """
+    if name == "synthetic":
+        ratings = clean(synthetic().ratings, min_item_ratings)
+    elif name in _MOVIELENS:
+        ratings = _movielens(_MOVIELENS[name], data_dir, min_item_ratings)
+    else:
+        raise ValueError(
+            f"`name` must be one of {available()}. Received: name={name!r}"
+        )
+    return Interactions.from_ratings(ratings, split, seed=seed, **split_args)
+
+
+def _movielens(
+    config: str,
+    data_dir: str | os.PathLike[str] | None,
+    min_item_ratings: int,
+) -> Ratings:
+    folder = data_dir or os.environ.get("KERAS_EMB_DATA")
+    if folder:
+        return read_ratings(folder, config, min_item_ratings=min_item_ratings)
+    return clean(_read_with_tfds(config), min_item_ratings)
+
+
+def _read_with_tfds(config: str) -> Ratings:
+    from keras_emb.datasets.movielens.movielens import MovieLens, tfds
+
+    builder = MovieLens(config=config)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    )
+    # One shard at a time keeps the order of the official file.
+    batches = list(
+        tfds.as_numpy(
+            builder.as_dataset(
+                split="train",
+                batch_size=_TFDS_BATCH,
+                read_config=tfds.ReadConfig(interleave_cycle_length=1),
+            )
+        )
+    )
+    return Ratings(
+        **{
+            column: np.concatenate([batch[column] for batch in batches])
+            for column in ("user", "item", "rating", "time")
+        }
+    )

@@ -1,0 +1,21 @@
+"""MovieLens: reader of the official files, and the TFDS builder.
+
+The builder stands in `keras_emb.datasets.movielens.movielens`, which needs the
+extra `datasets`.
+"""
+
+from keras_emb.datasets.movielens.files import (
+    CONFIGS,
+    MovieLensFiles,
+    find_ratings,
+    parse_ratings,
+    read_ratings,
+)
+
+__all__ = [
+    "CONFIGS",
+    "MovieLensFiles",
+    "find_ratings",
+    "parse_ratings",
+    "read_ratings",
+]

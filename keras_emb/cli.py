@@ -1,0 +1,216 @@
+"""The command line: parses, calls, prints."""
+
+import enum
+import itertools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Mixed-size embedding tables for Keras recommenders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_DataDir = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder of the data; without it, the folder named by "
+        "KERAS_EMB_DATA, or else a download.",
+    ),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder to write; runs/EXPERIMENT by default."),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Changes one setting; dots between nested keys. Repeatable.",
+    ),
+]
+_Seed = Annotated[
+    int | None, typer.Option(help="Runs this one seed only.", min=0)
+]
+_Resume = Annotated[
+    bool, typer.Option("--resume", help="Continues an interrupted run.")
+]
+
+
+class Listed(enum.StrEnum):
+    """What there is a list of."""
+
+    methods = "methods"
+    backbones = "backbones"
+    datasets = "datasets"
+    experiments = "experiments"
+
+
+@app.command()
+def demo(
+    out: _Out = None, overrides: _Set = None, resume: _Resume = False
+) -> None:
+    """Runs the main job in a few minutes, on synthetic ratings."""
+    from keras_emb.experiments.tables import comparison_table
+
+    if out is None and not resume:
+        out = _free_folder(Path("runs") / "demo")
+    folder, result = _run("demo", None, out, overrides, None, resume)
+    Console().print(comparison_table(result, result["budget"]["share"]))
+    _print_files(folder)
+
+
+@app.command()
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="Name of an experiment, or a .yaml file.")
+    ],
+    data_dir: _DataDir = None,
+    out: _Out = None,
+    overrides: _Set = None,
+    seed: _Seed = None,
+    resume: _Resume = False,
+) -> None:
+    """Runs an experiment: search, retrain, compact, export, compare."""
+    from keras_emb.experiments.tables import summary_table
+
+    folder, result = _run(experiment, data_dir, out, overrides, seed, resume)
+    Console().print(summary_table(result))
+    _print_files(folder)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+    data_dir: _DataDir = None,
+) -> None:
+    """Measures a run's model again and compares with its result."""
+    from keras_emb.experiments.saved_run import SavedRun
+
+    metrics = SavedRun.load(run).evaluate(data_dir)
+    for name, value in metrics.items():
+        typer.echo(f"test {name}: {value:.6f}, as in result.json")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+    to: Annotated[Path, typer.Option(help="Folder of the model's versions.")],
+) -> None:
+    """Writes a run's model as a SavedModel, in a new version folder."""
+    from keras_emb.experiments.saved_run import SavedRun
+
+    model = SavedRun.load(run).model
+
+    from keras_emb.serving import export_for_serving
+
+    version = 1 + max(
+        (int(path.name) for path in to.glob("*") if path.name.isdecimal()),
+        default=0,
+    )
+    export_for_serving(model, to, version=version)
+    typer.echo(str(to / str(version)))
+
+
+@app.command("list")
+def list_(what: Listed) -> None:
+    """Lists what there is to choose from."""
+    lines: Sequence[str]
+    if what is Listed.backbones:
+        from keras_emb.zoo.backbones import BACKBONES
+
+        lines = list(BACKBONES)
+    elif what is Listed.datasets:
+        from keras_emb.datasets import available
+
+        lines = available()
+    else:
+        from keras_emb.experiments.config import METHODS, experiment_names
+
+        if what is Listed.experiments:
+            lines = experiment_names()
+        else:
+            width = max(map(len, METHODS))
+            lines = [
+                f"{name:{width}}  {text}" for name, text in METHODS.items()
+            ]
+    for line in lines:
+        typer.echo(line)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line; a user's mistake ends in one line and code 2.
+
+    With `KERAS_EMB_TRACEBACK` set, mistakes end in a traceback.
+
+    Args:
+        arguments: What follows the command's name; the process's own by
+            default.
+    """
+    try:
+        app(arguments)
+    except (ImportError, OSError, ValueError) as error:
+        if os.environ.get("KERAS_EMB_TRACEBACK"):
+            raise
+        line = " ".join(str(error).split())
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]Error:[/] {escape(line)}", highlight=False
+        )
+        sys.exit(2)
+    sys.exit(0)
+
+
+def _run(
+    experiment: str,
+    data_dir: str | None,
+    out: Path | None,
+    overrides: Sequence[str] | None,
+    seed: int | None,
+    resume: bool,
+) -> tuple[Path, dict[str, Any]]:
+    from keras_emb.experiments.config import ExperimentConfig
+
+    overrides = list(overrides or ())
+    if seed is not None:
+        overrides.append(f"seeds=[{seed}]")
+    config = ExperimentConfig.load(experiment, overrides)
+
+    from keras_emb.experiments.progress import ProgressReporter
+    from keras_emb.experiments.run import run_experiment
+
+    folder = out or Path("runs") / config.experiment
+    with ProgressReporter(Console()) as report:
+        result = run_experiment(
+            config, folder, data_dir=data_dir, resume=resume, reporter=report
+        )
+    return folder, result
+
+
+def _free_folder(folder: Path) -> Path:
+    """Numbers a folder until neither it nor an interrupted one is there."""
+    free = folder
+    for number in itertools.count(2):
+        if not free.exists() and not Path(f"{free}.partial").exists():
+            break
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
+def _print_files(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "saved_model" not in path.parts:
+            typer.echo(f"{path}  {path.stat().st_size:,} bytes")
+    for version in sorted((folder / "saved_model").glob("*")):
+        size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
+        typer.echo(f"{version}  {size:,} bytes")

@@ -1,0 +1,188 @@
+"""Where the bytes of a model are."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.layers import find_tables
+
+__all__ = ["MemoryReport", "TableMemory", "memory_report"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TableMemory:
+    """Where the bytes of one table are.
+
+    Args:
+        rows: Number of rows.
+        output_dim: Width of what the table returns.
+        values: Bytes of the values.
+        index: Bytes of all that is needed to find or select them.
+        dense: Bytes of the full table in the same precision.
+    """
+
+    rows: int
+    output_dim: int
+    values: int
+    index: int
+    dense: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of values and index together."""
+        return self.values + self.index
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryReport:
+    """Where the bytes of a model's weights are.
+
+    The parts add up to the bytes of all weights; a weight that several
+    layers share counts once.
+
+    Args:
+        tables: The tables, by name.
+        layers: Bytes of all other layers that hold weights, by path.
+    """
+
+    tables: Mapping[str, TableMemory]
+    layers: Mapping[str, int]
+
+    @property
+    def values(self) -> int:
+        """Bytes of the tables' values."""
+        return sum(table.values for table in self.tables.values())
+
+    @property
+    def index(self) -> int:
+        """Bytes needed to find or select the tables' values."""
+        return sum(table.index for table in self.tables.values())
+
+    @property
+    def dense_layers(self) -> int:
+        """Bytes of everything that is not a table."""
+        return sum(self.layers.values())
+
+    @property
+    def total(self) -> int:
+        """Bytes of all weights."""
+        return self.values + self.index + self.dense_layers
+
+    @property
+    def dense(self) -> int:
+        """Bytes of the model were its tables dense."""
+        full = sum(table.dense for table in self.tables.values())
+        return full + self.dense_layers
+
+    def as_dict(self) -> dict[str, int]:
+        """The sums as plain numbers, for `result.json`."""
+        return {
+            "dense": self.dense,
+            "values": self.values,
+            "index": self.index,
+            "projections": self.dense_layers,
+            "total": self.total,
+        }
+
+    def __str__(self) -> str:
+        names = [*self.tables, "other layers", "total"]
+        width = max(len(name) for name in names)
+        lines = [
+            f"{'':{width}} {'values':>13} {'index':>13} {'total':>13} "
+            f"{'dense':>13}"
+        ]
+
+        def add(name: str, *numbers: int) -> None:
+            cells = " ".join(f"{number:>13,}" for number in numbers)
+            lines.append(f"{name:{width}} {cells}")
+
+        for name, table in self.tables.items():
+            add(name, table.values, table.index, table.total, table.dense)
+        other = self.dense_layers
+        add("other layers", other, 0, other, other)
+        add("total", self.values + other, self.index, self.total, self.dense)
+        return "\n".join(lines)
+
+
+def memory_report(model: keras.Model) -> MemoryReport:
+    """Says where the bytes of a model's weights are.
+
+    >>> import keras
+    >>> model = keras.Sequential(
+    ...     [keras.Input(()), keras.layers.Embedding(9, 2, name="word")]
+    ... )
+    >>> memory_report(model).as_dict()["values"]
+    72
+
+    Args:
+        model: A built Keras model, with tables or without.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: If the model is not built.
+    """
+    if not model.built:
+        raise ValueError(
+            "`model` must be built before its weights can be counted. "
+            f"Received: model={model.name}"
+        )
+    counted: set[int] = set()
+    tables = {
+        name: _table_memory(table, counted)
+        for name, table in find_tables(model).items()
+    }
+    layers: dict[str, int] = {}
+    for weight in model.weights:
+        if id(weight) not in counted:
+            counted.add(id(weight))
+            layer = weight.path.rpartition("/")[0]
+            layers[layer] = layers.get(layer, 0) + _num_bytes(weight)
+    return MemoryReport(tables, layers)
+
+
+def _table_memory(table: Any, counted: set[int]) -> TableMemory:
+    rows = getattr(table, "vocabulary_size", None) or table.input_dim
+    value_ids, itemsize = _value_weights(table)
+    values = index = 0
+    for weight in table.weights:
+        if id(weight) in counted:
+            continue
+        counted.add(id(weight))
+        if id(weight) in value_ids:
+            values += _num_bytes(weight)
+        else:
+            index += _num_bytes(weight)
+    return TableMemory(
+        rows=int(rows),
+        output_dim=int(table.output_dim),
+        values=values,
+        index=index,
+        dense=int(rows) * int(table.output_dim) * itemsize,
+    )
+
+
+def _value_weights(table: Any) -> tuple[set[int], int]:
+    """Ids of the weights that hold a table's values, and their width."""
+    layers = list(table._flatten_layers())
+    weights = [
+        weight
+        for layer in layers
+        for name in ("packed_values", "embeddings")
+        if (weight := getattr(layer, name, None)) is not None
+    ]
+    if not weights:
+        return set(), 4
+    return {id(weight) for weight in weights}, _itemsize(weights[0])
+
+
+def _num_bytes(weight: Any) -> int:
+    return int(np.prod(weight.shape)) * _itemsize(weight)
+
+
+def _itemsize(weight: Any) -> int:
+    return int(weight.value.dtype.size)

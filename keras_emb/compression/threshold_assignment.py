@@ -1,0 +1,139 @@
+"""Keeping the largest entries of all tables."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from keras_emb.compression.budget import Budget
+from keras_emb.compression.size_assignment import SizeAssignment
+from keras_emb.compression.table_sizes import TableSizes
+
+__all__ = ["threshold_assignment"]
+
+
+def threshold_assignment(
+    tables: Mapping[str, Any],
+    budget: Budget | float | int,
+    structure: Literal["mask", "prefix"] = "mask",
+) -> SizeAssignment:
+    """Cuts every entry below one threshold, the same for all tables.
+
+    The threshold is the quantile of `|E|` over all tables that the budget
+    asks for: the pruning rule of DNIS (arXiv 2006.04466) and of magnitude
+    pruning. Of entries equal to the threshold the first ones are kept, so
+    the budget is met to the entry and never exceeded.
+
+    >>> import numpy as np
+    >>> table = np.array([[0.1, -3.0], [2.0, 0.2]])
+    >>> threshold_assignment({"user": table}, 0.5).mask("user").tolist()
+    [[False, True], [True, False]]
+
+    Args:
+        tables: Arrays of shape `(rows, output_dim)` by table name.
+        budget: Share of the parameters, or bytes with the index counted.
+        structure: `"mask"`: exactly the entries above the threshold;
+            `"prefix"`: of each row as many leading entries as it has above
+            the threshold, for tables whose coordinates are sorted by worth
+            (see `align`).
+
+    Returns:
+        The assignment, within the budget.
+
+    Raises:
+        ValueError: If `structure` is unknown, a table is not a matrix of
+            finite numbers, or not even an empty assignment fits the budget.
+    """
+    if structure not in ("mask", "prefix"):
+        raise ValueError(
+            "`structure` must be 'mask' or 'prefix'. "
+            f"Received: structure={structure!r}"
+        )
+    budget = Budget.of(budget)
+    magnitudes = {
+        name: _magnitudes(name, table) for name, table in tables.items()
+    }
+    ranking = _Ranking(magnitudes, structure)
+    if budget.share is not None:
+        return ranking.keep(budget.num_parameters(ranking.total))
+    return _largest_within(ranking, budget)
+
+
+def _magnitudes(name: str, table: Any) -> np.ndarray:
+    array = np.abs(np.asarray(table))
+    if array.ndim != 2 or not array.size or array.dtype.kind != "f":
+        raise ValueError(
+            "`tables` must hold floats of shape (rows, dim). Received: "
+            f"shape {array.shape}, dtype {array.dtype} for table {name!r}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "`tables` must be finite. Received: "
+            f"{np.count_nonzero(~np.isfinite(array))} other entries in table "
+            f"{name!r}"
+        )
+    return array
+
+
+class _Ranking:
+    """Assignments by number of entries kept."""
+
+    def __init__(
+        self,
+        magnitudes: Mapping[str, np.ndarray],
+        structure: Literal["mask", "prefix"],
+    ) -> None:
+        self._magnitudes = magnitudes
+        self._structure = structure
+        self._ascending = np.sort(
+            np.concatenate([array.ravel() for array in magnitudes.values()])
+        )
+        self.total = len(self._ascending)
+
+    def keep(self, count: int) -> SizeAssignment:
+        """The assignment of the `count` largest entries."""
+        threshold = self._ascending[self.total - count] if count else np.inf
+        above = self.total - np.searchsorted(
+            self._ascending, threshold, side="right"
+        )
+        ties = count - int(above)
+        tables = {}
+        for name, magnitude in self._magnitudes.items():
+            mask = magnitude > threshold
+            if ties:
+                equal = np.flatnonzero(magnitude == threshold)[:ties]
+                mask.ravel()[equal] = True
+                ties -= len(equal)
+            tables[name] = (
+                TableSizes(mask.shape[1], mask=mask)
+                if self._structure == "mask"
+                else TableSizes(mask.shape[1], sizes=mask.sum(axis=1))
+            )
+        return SizeAssignment(
+            tables,
+            {"method": "threshold", "structure": self._structure},
+        )
+
+
+def _largest_within(ranking: _Ranking, budget: Budget) -> SizeAssignment:
+    """Bisects the number of entries; the lower end always fits."""
+
+    def cost(assignment: SizeAssignment) -> int:
+        return assignment.memory_bytes(budget.precision)
+
+    limit = budget.num_bytes or 0
+    best = ranking.keep(0)
+    if cost(best) > limit:
+        raise ValueError(
+            f"`budget` must hold at least the {cost(best)} bytes of an empty "
+            f"assignment. Received: budget={budget}"
+        )
+    low, high = 0, ranking.total + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        candidate = ranking.keep(middle)
+        if cost(candidate) <= limit:
+            low, best = middle, candidate
+        else:
+            high = middle
+    return best

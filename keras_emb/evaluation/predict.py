@@ -1,0 +1,64 @@
+"""Predictions for whole arrays, in blocks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """Predicts arrays of examples with one traced function.
+
+    `keras.Model.predict` sets up data adapters and callbacks in every call;
+    a training loop that validates after each epoch wants none of that.
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> Predictor(model)(np.ones((5, 2), "float32")).shape
+    (5,)
+
+    Args:
+        model: A built Keras model with one output of shape `(batch,)` or
+            `(batch, 1)`.
+        block_size: Examples in one call of the model.
+    """
+
+    def __init__(self, model: keras.Model, block_size: int = 65_536) -> None:
+        self._block_size = block_size
+        self._function = tf.function(
+            lambda inputs: tf.cast(
+                tf.reshape(model(inputs, training=False), [-1]), tf.float32
+            ),
+            reduce_retracing=True,
+        )
+
+    def __call__(self, inputs: Any) -> np.ndarray:
+        """Predicts every example.
+
+        Args:
+            inputs: Array, or mapping of arrays, of shape `(n, ...)`.
+
+        Returns:
+            float32 array of shape `(n,)`.
+        """
+        arrays = keras.tree.flatten(inputs)
+        count = len(arrays[0])
+        blocks = []
+        for start in range(0, count, self._block_size):
+            part = slice(start, start + self._block_size)
+            block = _slice(inputs, part)
+            blocks.append(self._function(block).numpy())
+        return np.concatenate(blocks) if blocks else np.zeros(0, "float32")
+
+
+def _slice(inputs: Any, part: slice) -> Any:
+    if isinstance(inputs, Mapping):
+        return {
+            key: tf.convert_to_tensor(value[part])
+            for key, value in inputs.items()
+        }
+    return tf.convert_to_tensor(inputs[part])

@@ -1,0 +1,33 @@
+"""The data of an experiment."""
+
+from keras_emb.datasets import Interactions, load
+from keras_emb.experiments.config import DatasetConfig
+
+__all__ = ["load_interactions"]
+
+
+def load_interactions(
+    dataset: DatasetConfig, data_dir: str | None = None
+) -> Interactions:
+    """Loads and splits the data of an experiment.
+
+    Args:
+        dataset: Which ratings, and how they are split.
+        data_dir: Where the files are, see `keras_emb.datasets.load`.
+
+    Returns:
+        The interactions.
+
+    Raises:
+        ValueError: As `load` does, and for options it does not know.
+    """
+    options = dict(dataset.options)
+    if dataset.shares is not None:
+        options["shares"] = dataset.shares
+    return load(
+        dataset.name,
+        split=dataset.split,
+        data_dir=data_dir,
+        seed=dataset.seed,
+        **options,
+    )

@@ -1,0 +1,325 @@
+"""The result of an experiment: `result.json`, schema 1."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keras_emb.compression import SizeAssignment
+from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.provenance import git_commit, package_versions
+from keras_emb.experiments.size_summary import summarize_sizes
+
+__all__ = [
+    "SCHEMA",
+    "build_result",
+    "collect_records",
+    "merge_results",
+    "validate_record",
+    "validate_result",
+]
+
+SCHEMA = 1
+
+Record = Mapping[str, Any]
+
+_PARTS = ("validation", "test")
+_METRICS = ("mse", "rmse", "mae")
+_RECORD_BYTES = ("values", "index", "dense_layers", "total")
+_BYTES = ("dense", "values", "index", "projections", "artifact_on_disk")
+_SECONDS = ("pretrain", "search", "retrain", "evaluate", "export")
+_KEYS: Mapping[str, type | tuple[type, ...]] = {
+    "schema": int,
+    "experiment": str,
+    "method": str,
+    "backbone": str,
+    "dataset": str,
+    "split": dict,
+    "seed": int,
+    "budget": dict,
+    "metrics": dict,
+    "baselines": dict,
+    "sizes": dict,
+    "bytes": dict,
+    "seconds": dict,
+    "steps": dict,
+    "tuning_trials": int,
+    "versions": dict,
+    "commit": (str, type(None)),
+}
+
+
+def build_result(
+    config: ExperimentConfig,
+    records: Iterable[Record],
+    assignment: SizeAssignment,
+    *,
+    popularity: Mapping[str, npt.ArrayLike],
+    split: Mapping[str, Any],
+    num_bytes: Mapping[str, int],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Puts an experiment's outcome together.
+
+    Args:
+        config: What was run.
+        records: One for each unit of work: `method`, `share`, `seed`,
+            `metrics` (`validation` and `test`, each with `mse`, `rmse` and
+            `mae`), `parameters`, `bytes` (`values`, `index`, `dense_layers`,
+            `total`), `seconds`, `steps`, `trial`.
+        assignment: Sizes of the exported model.
+        popularity: Occurrences of each row in training, by table.
+        split: Name and arguments of the split.
+        num_bytes: Of the exported model: `dense`, `values`, `index`,
+            `projections`, `artifact_on_disk`, and what else there is to say.
+        seconds: `pretrain`, `search`, `retrain`, `evaluate`, `export`.
+
+    Returns:
+        The result: the exported model's figures, and under `baselines` every
+        method at every share, over all seeds.
+
+    Raises:
+        ValueError: If a record is incomplete, or none is of the exported
+            method, share and seed.
+    """
+    records = list(records)
+    for record in records:
+        validate_record(record)
+    seed = config.seeds[0]
+    main = _find(records, config, seed)
+    result = {
+        "schema": SCHEMA,
+        "experiment": config.experiment,
+        "method": config.export.method,
+        "backbone": config.backbone.name,
+        "dataset": config.dataset.name,
+        "split": dict(split),
+        "seed": seed,
+        "budget": {
+            "share": main["share"],
+            "parameters": main["parameters"],
+        },
+        "metrics": main["metrics"],
+        "baselines": summarize_records(records),
+        "sizes": summarize_sizes(
+            {name: assignment.sizes(name) for name in assignment.tables},
+            popularity,
+        ),
+        "bytes": dict(num_bytes),
+        "seconds": dict(seconds),
+        "steps": main["steps"],
+        "tuning_trials": config.tuning_trials,
+        "versions": package_versions(),
+        "commit": git_commit(),
+    }
+    validate_result(result)
+    return result
+
+
+def summarize_records(records: Iterable[Record]) -> dict[str, Any]:
+    """Groups records by method and share and takes means over seeds.
+
+    Args:
+        records: As for `build_result`.
+
+    Returns:
+        Under each method's name, under each share written as text: `share`,
+        `mean` and `std` of the metrics, `parameters` and `bytes` (the sample
+        standard deviation; null with one seed), and `per_seed`, the records.
+    """
+    groups: dict[str, dict[str, list[Record]]] = {}
+    for record in records:
+        of_method = groups.setdefault(record["method"], {})
+        of_method.setdefault(f"{record['share']:g}", []).append(record)
+    return {
+        method: {
+            share: _summarize_cell(of_share)
+            for share, of_share in sorted(
+                of_method.items(), key=lambda item: -float(item[0])
+            )
+        }
+        for method, of_method in groups.items()
+    }
+
+
+def collect_records(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the records a result was made of.
+
+    Args:
+        result: As `build_result` made it.
+
+    Returns:
+        One record for each unit of work.
+    """
+    return [
+        record
+        for of_method in result["baselines"].values()
+        for cell in of_method.values()
+        for record in cell["per_seed"]
+    ]
+
+
+def merge_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Joins runs of one experiment that differ in their seeds.
+
+    Args:
+        results: At least one result.
+
+    Returns:
+        The first result, with the `baselines` of all.
+
+    Raises:
+        ValueError: If the experiments differ, or two runs hold the same unit
+            of work.
+    """
+    if not results:
+        raise ValueError("`results` must not be empty. Received: []")
+    for result in results:
+        validate_result(result)
+    for key in ("experiment", "backbone", "dataset", "split", "tuning_trials"):
+        values = [result[key] for result in results]
+        if any(value != values[0] for value in values):
+            raise ValueError(
+                f"`{key}` must be the same in all results. Received: {values}"
+            )
+    records = [record for item in results for record in collect_records(item)]
+    units = [(r["method"], r["share"], r["seed"]) for r in records]
+    repeated = {unit for unit in units if units.count(unit) > 1}
+    if repeated:
+        raise ValueError(
+            "Results to merge must not repeat a method, share and seed. "
+            f"Received: {sorted(repeated)[0]} more than once"
+        )
+    return {**results[0], "baselines": summarize_records(records)}
+
+
+def validate_record(record: Record) -> None:
+    """Checks one record.
+
+    Args:
+        record: See `build_result`.
+
+    Raises:
+        ValueError: Naming what is missing.
+    """
+    name = "/".join(str(record.get(k)) for k in ("method", "share", "seed"))
+    for key in ("method", "share", "seed", "parameters", "trial"):
+        _require(record, key, f"record {name}")
+    for part in _PARTS:
+        metrics = _require(record, "metrics", f"record {name}")
+        for metric in _METRICS:
+            _require(
+                _require(metrics, part, f"record {name}.metrics"),
+                metric,
+                f"record {name}.metrics.{part}",
+            )
+    num_bytes = _require(record, "bytes", f"record {name}")
+    for key in _RECORD_BYTES:
+        _require(num_bytes, key, f"record {name}.bytes")
+    for key in ("seconds", "steps"):
+        if not isinstance(_require(record, key, f"record {name}"), Mapping):
+            raise ValueError(
+                f"`{key}` of record {name} must be a mapping. "
+                f"Received: {key}={record[key]!r}"
+            )
+
+
+def validate_result(result: Mapping[str, Any]) -> None:
+    """Checks that a result follows schema 1.
+
+    Args:
+        result: What `result.json` holds.
+
+    Raises:
+        ValueError: Naming the first key that is missing or wrong.
+    """
+    for key, kind in _KEYS.items():
+        value = _require(result, key, "result")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(
+                f"`{key}` of a result is of the wrong type. "
+                f"Received: {key}={value!r}"
+            )
+    if result["schema"] != SCHEMA:
+        raise ValueError(
+            f"`schema` of a result must be {SCHEMA}. "
+            f"Received: schema={result['schema']}"
+        )
+    for part in _PARTS:
+        metrics = _require(result["metrics"], part, "result.metrics")
+        for metric, value in metrics.items():
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(
+                    f"`metrics.{part}.{metric}` of a result must be a finite "
+                    f"number. Received: {value!r}"
+                )
+    for group, keys in (
+        ("bytes", _BYTES),
+        ("seconds", _SECONDS),
+        ("sizes", ("mean", "min", "max", "histogram", "by_popularity_decile")),
+    ):
+        for key in keys:
+            _require(result[group], key, f"result.{group}")
+    for method, of_method in result["baselines"].items():
+        for share, cell in of_method.items():
+            for key in ("share", "mean", "std", "per_seed"):
+                _require(cell, key, f"result.baselines.{method}.{share}")
+
+
+def _require(values: Any, key: str, place: str) -> Any:
+    if not isinstance(values, Mapping) or key not in values:
+        received = sorted(values) if isinstance(values, Mapping) else values
+        raise ValueError(f"`{key}` is missing in {place}. Received: {received}")
+    return values[key]
+
+
+def _find(
+    records: Iterable[Record], config: ExperimentConfig, seed: int
+) -> Record:
+    method, share = config.export.method, config.export.share
+    for record in records:
+        if (record["method"], record["seed"]) != (method, seed):
+            continue
+        if method == "dense" or math.isclose(record["share"], share):
+            return record
+    raise ValueError(
+        "`records` must hold the exported model's. Received: none of method "
+        f"{method!r}, share {share:g}, seed {seed}"
+    )
+
+
+def _summarize_cell(records: Sequence[Record]) -> dict[str, Any]:
+    records = sorted(records, key=lambda record: int(record["seed"]))
+    figures = [
+        {
+            **record["metrics"],
+            "parameters": record["parameters"],
+            "bytes": record["bytes"],
+        }
+        for record in records
+    ]
+    return {
+        "share": records[0]["share"],
+        "mean": _combine(figures, lambda values: float(np.mean(values))),
+        "std": _combine(figures, _sample_std),
+        "per_seed": [dict(record) for record in records],
+    }
+
+
+def _sample_std(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _combine(items: Sequence[Any], function: Any) -> Any:
+    first = items[0]
+    if isinstance(first, Mapping):
+        return {
+            key: _combine(
+                [item[key] for item in items if key in item], function
+            )
+            for key in first
+        }
+    # A figure that was not finite is null once it has been through a file.
+    return function([math.nan if item is None else item for item in items])

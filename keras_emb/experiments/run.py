@@ -1,0 +1,261 @@
+"""Running an experiment from its data to its artifacts."""
+
+import csv
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.compression import (
+    CompactionReport,
+    SizeAssignment,
+    TableSizes,
+    compact,
+)
+from keras_emb.datasets import Interactions
+from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.interactions import load_interactions
+from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.plots import (
+    plot_alpha,
+    plot_pruning,
+    plot_quality,
+    plot_sizes,
+)
+from keras_emb.experiments.result import build_result
+from keras_emb.experiments.run_folder import RunFolder
+from keras_emb.experiments.saved_run import save_vocabularies
+from keras_emb.experiments.workbench import Workbench
+from keras_emb.layers import table_features
+from keras_emb.serving import export_for_serving
+from keras_emb.training import TrainingRecord
+
+__all__ = ["run_experiment"]
+
+_logger = logging.getLogger(__name__)
+
+# Everything of a run that only resuming needs.
+_WORK = "work"
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    out: Path,
+    *,
+    data_dir: str | None = None,
+    resume: bool = False,
+    reporter: Callable[[str], None] | None = None,
+    checkpoint_seconds: float = 20.0,
+) -> dict[str, Any]:
+    """Runs every method of an experiment and writes its artifacts.
+
+    `out` holds, once complete, `config.yaml`, `result.json`, `sizes.npz`,
+    `vocabulary/`, `model.keras` (compact), `saved_model/1/`, `history.csv`
+    and `plots/`. Rows are in the order of the compact model.
+
+    Args:
+        config: The experiment.
+        out: Folder to write; `<out>.partial` until it is complete.
+        data_dir: Where the data are, see `keras_emb.datasets.load`.
+        resume: Whether to continue what stands in `<out>.partial`.
+        reporter: Takes lines of news.
+        checkpoint_seconds: Least time between two saves of a training.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        ValueError: For a user's mistake: data that cannot be read, a folder
+            that is taken.
+    """
+    report = reporter or _logger.info
+    with RunFolder(out, config, resume=resume) as folder:
+        if folder.is_complete:
+            return dict(read_json(folder.path / "result.json"))
+        interactions = load_interactions(config.dataset, data_dir)
+        bench = Workbench(
+            config,
+            interactions,
+            folder.path / _WORK,
+            report,
+            checkpoint_seconds,
+        )
+        records = bench.run()
+        report("exporting")
+        result = _write_artifacts(
+            config, interactions, bench, records, folder.path
+        )
+        shutil.rmtree(folder.path / _WORK)
+        folder.finish()
+    return result
+
+
+def _write_artifacts(
+    config: ExperimentConfig,
+    interactions: Interactions,
+    bench: Workbench,
+    records: list[dict[str, Any]],
+    path: Path,
+) -> dict[str, Any]:
+    unit = bench.chosen(config.export.method, config.export.share)
+    model, assignment, training = bench.build(unit)
+    started = time.monotonic()
+    small, compaction = compact(model, assignment, row_order="fold")
+    orders = compaction.feature_orders
+    features = table_features(model)
+    assignment = _reordered(assignment, orders, features)
+    save_vocabularies(
+        path,
+        {
+            feature: vocabulary.reorder(orders[feature])
+            if feature in orders
+            else vocabulary
+            for feature, vocabulary in interactions.vocabularies.items()
+        },
+    )
+    assignment.save(path / "sizes.npz")
+    _save_model(small, path / "model.keras")
+    shutil.rmtree(path / "saved_model", ignore_errors=True)
+    version = export_for_serving(small, path / "saved_model")
+    popularity = {
+        name: interactions.popularity[features[name]][
+            orders.get(
+                features[name],
+                np.arange(len(interactions.vocabularies[features[name]])),
+            )
+        ]
+        for name in assignment.tables
+    }
+    _write_history(path / "history.csv", _stages(bench, unit.method, training))
+    record = next(
+        r
+        for r in records
+        if (r["method"], r["share"], r["seed"])
+        == (unit.method, unit.share, unit.seed)
+    )
+    seconds = {
+        stage: record["seconds"].get(stage, 0.0)
+        for stage in ("pretrain", "search", "retrain", "evaluate")
+    }
+    result = build_result(
+        config,
+        records,
+        assignment,
+        popularity=popularity,
+        split=interactions.split,
+        num_bytes=_num_bytes(compaction, version),
+        seconds={**seconds, "export": time.monotonic() - started},
+    )
+    _draw(path / "plots", result, assignment, popularity, bench, unit.method)
+    write_json(path / "result.json", result)
+    return result
+
+
+def _reordered(
+    assignment: SizeAssignment,
+    orders: Mapping[str, np.ndarray],
+    features: Mapping[str, str],
+) -> SizeAssignment:
+    tables = {}
+    for name, table in assignment.tables.items():
+        order = orders.get(features[name], np.arange(table.rows))
+        tables[name] = (
+            TableSizes(table.output_dim, sizes=table.sizes[order])
+            if table.sizes is not None
+            else TableSizes(
+                table.output_dim, mask=np.asarray(table.mask)[order]
+            )
+        )
+    return SizeAssignment(tables, assignment.origin)
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    partial = path.with_name("partial.keras")
+    model.save(partial)
+    partial.replace(path)
+
+
+def _num_bytes(compaction: CompactionReport, version: Path) -> dict[str, int]:
+    return {
+        **compaction.after.as_dict(),
+        "artifact_on_disk": sum(
+            file.stat().st_size for file in version.rglob("*") if file.is_file()
+        ),
+    }
+
+
+def _stages(
+    bench: Workbench, method: str, training: TrainingRecord
+) -> dict[str, TrainingRecord]:
+    stages = {"retrain": training}
+    seed = bench.first_seed
+    if method == "dense":
+        return {"train": training}
+    if method not in ("uniform", "power_rule", "random"):
+        stages = {"warm_start": bench.dense(seed)[1], **stages}
+    if method.startswith("dnis"):
+        search = {"search": bench.search(seed).trace["search"]}
+        stages = {"warm_start": stages["warm_start"], **search, **stages}
+    return stages
+
+
+def _write_history(path: Path, stages: Mapping[str, TrainingRecord]) -> None:
+    columns = ["stage"]
+    for record in stages.values():
+        for entry in record.history:
+            columns += [key for key in entry if key not in columns]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for stage, record in stages.items():
+            writer.writerows(
+                {"stage": stage, **entry} for entry in record.history
+            )
+
+
+def _draw(
+    folder: Path,
+    result: Mapping[str, Any],
+    assignment: SizeAssignment,
+    popularity: Mapping[str, np.ndarray],
+    bench: Workbench,
+    method: str,
+) -> None:
+    folder.mkdir(exist_ok=True)
+    sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    plot_sizes(sizes, popularity, folder / "sizes.png")
+    plot_quality(result, folder / "quality.png")
+    if method.startswith("dnis"):
+        alpha = bench.search(bench.first_seed).alpha
+        plot_alpha(
+            {f"width {width}": value for width, value in alpha.items()},
+            folder / "alpha.png",
+        )
+    pruned = [
+        name
+        for name in result["baselines"]
+        if name.startswith(("magnitude", "dnis"))
+    ]
+    if pruned:
+        curves = {
+            name: _curve(result["baselines"][name].values()) for name in pruned
+        }
+        dense = result["baselines"]["dense"].values()
+        plot_pruning(
+            curves, folder / "pruning.png", dense=_curve(dense)[1][0]
+        )
+
+
+def _curve(
+    cells: Iterable[Mapping[str, Any]],
+) -> tuple[list[float], list[float]]:
+    cells = list(cells)
+    return (
+        [cell["share"] for cell in cells],
+        [cell["mean"]["validation"]["mse"] for cell in cells],
+    )

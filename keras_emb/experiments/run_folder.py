@@ -1,0 +1,187 @@
+"""The folder of a run: partial while it runs, renamed when complete."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from keras_emb.experiments.config import ExperimentConfig
+
+__all__ = ["RunFolder"]
+
+_CONFIG = "config.yaml"
+_LOCK = ".lock"
+_MISSING = "nothing"
+
+
+class RunFolder:
+    """Holds a run's folder while the run writes to it.
+
+    Everything is written to `<out>.partial`; `finish` renames it to `out`, so
+    that a folder called `out` is always complete. One process at a time holds
+    it: the operating system frees the lock when the process ends, however it
+    ends.
+
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "run"
+    >>> with RunFolder(out, ExperimentConfig.load("demo")) as folder:
+    ...     _ = (folder.path / "notes.txt").write_text("done")
+    ...     folder.finish()
+    >>> (out / "notes.txt").read_text()
+    'done'
+
+    Resuming a run that is complete already is no mistake: `is_complete` is
+    then true on entering, and nothing is left to do.
+
+    Args:
+        out: Where the complete run shall stand.
+        config: What is run; kept as `config.yaml`.
+        resume: Continue what stands in `<out>.partial`, if anything does.
+
+    Raises:
+        ValueError: On entering, if `out` stands already or an interrupted
+            run does, without `resume`; if it ran another config; or if
+            another process holds it.
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        config: ExperimentConfig,
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.out = Path(out)
+        self._partial = self.out.with_name(f"{self.out.name}.partial")
+        self.is_complete = False
+        self._config = config
+        self._resume = resume
+        self._lock: int | None = None
+
+    def __enter__(self) -> "RunFolder":
+        if self._find_complete():
+            return self
+        self._lock = _take_lock(self._partial)
+        try:
+            # Another process may have completed it just before.
+            if not self._find_complete():
+                self._open()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    @property
+    def path(self) -> Path:
+        """Where the run's files stand now."""
+        return self.out if self.is_complete else self._partial
+
+    def finish(self) -> None:
+        """Gives the folder its final name."""
+        os.rename(self._partial, self.out)
+        self.is_complete = True
+        with contextlib.suppress(FileNotFoundError):
+            (self.out / _LOCK).unlink()
+
+    def _open(self) -> None:
+        config = self.path / _CONFIG
+        if config.exists():
+            if not self._resume:
+                raise ValueError(
+                    f"An interrupted run stands in {self.path}. Continue it "
+                    "with --resume, delete it, or choose another --out."
+                )
+            _refuse_other_config(config, self._config)
+            return
+        partial = config.with_suffix(".tmp")
+        partial.write_text(self._config.to_yaml(), encoding="utf-8")
+        os.replace(partial, config)
+
+    def _find_complete(self) -> bool:
+        if not self.out.exists():
+            return False
+        config = self.out / _CONFIG
+        if not self._resume or not config.exists():
+            raise ValueError(
+                f"{self.out} exists already. Choose another --out, or delete "
+                "it."
+            )
+        _refuse_other_config(config, self._config)
+        self.is_complete = True
+        return True
+
+    def _release(self) -> None:
+        if self._lock is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if [item.name for item in self._partial.iterdir()] == [_LOCK]:
+                (self._partial / _LOCK).unlink()
+                self._partial.rmdir()
+        os.close(self._lock)
+        self._lock = None
+
+
+def _take_lock(folder: Path) -> int:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode(errors="replace").strip()
+            os.close(lock)
+            raise ValueError(
+                f"Process {holder or 'unknown'} is running in {folder}."
+            ) from None
+        if _is_file(lock, folder / _LOCK):
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            return lock
+        # The holder renamed the folder between our open and our lock.
+        os.close(lock)
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _refuse_other_config(path: Path, config: ExperimentConfig) -> None:
+    before = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+    now = _flat(config.to_dict())
+    for key in sorted({*before, *now}):
+        old, new = before.get(key, _MISSING), now.get(key, _MISSING)
+        if old != new:
+            raise ValueError(
+                f"`{key}` is {new} now and was {old} when the run in "
+                f"{path.parent} began. Resume with the same settings, or "
+                "choose another --out."
+            )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

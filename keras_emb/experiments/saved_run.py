@@ -1,0 +1,142 @@
+"""What a complete run left behind."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.compression import SizeAssignment
+from keras_emb.datasets import Vocabulary
+from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.interactions import load_interactions
+from keras_emb.experiments.json_file import read_json
+from keras_emb.experiments.result import validate_result
+
+__all__ = ["SavedRun", "save_vocabularies"]
+
+_TOLERANCE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SavedRun:
+    """The artifacts of a run, read back.
+
+    Args:
+        config: What was run.
+        model: The compact model.
+        assignment: Its sizes.
+        vocabularies: Raw ids of its rows, by feature.
+        result: What `result.json` holds.
+    """
+
+    config: ExperimentConfig
+    model: keras.Model
+    assignment: SizeAssignment
+    vocabularies: dict[str, Vocabulary]
+    result: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "SavedRun":
+        """Reads a run.
+
+        Args:
+            folder: The `out` of a complete run.
+
+        Returns:
+            The run.
+
+        Raises:
+            ValueError: If a file is missing or not what it should be.
+        """
+        folder = Path(folder)
+        _refuse_incomplete(folder)
+        result = read_json(folder / "result.json")
+        validate_result(result)
+        return cls(
+            config=ExperimentConfig.load(folder / "config.yaml"),
+            model=keras.saving.load_model(
+                folder / "model.keras", compile=False
+            ),
+            assignment=SizeAssignment.load(folder / "sizes.npz"),
+            vocabularies={
+                path.stem: Vocabulary.load(path)
+                for path in sorted((folder / "vocabulary").glob("*.npz"))
+            },
+            result=result,
+        )
+
+    def evaluate(self, data_dir: str | None = None) -> dict[str, float]:
+        """Measures the model on the test part again.
+
+        Args:
+            data_dir: Where the data are, see `keras_emb.datasets.load`.
+
+        Returns:
+            The metrics.
+
+        Raises:
+            ValueError: If the data cannot be read, or the metrics are not
+                those of the result.
+        """
+        data = load_interactions(self.config.dataset, data_dir)
+        features = {
+            feature: _translate(
+                rows, data.vocabularies[feature], self.vocabularies[feature]
+            )
+            for feature, rows in data.test.features.items()
+        }
+        metrics = rating_metrics(
+            Predictor(self.model)(features), data.test.label
+        )
+        recorded = self.result["metrics"]["test"]
+        for name, value in metrics.items():
+            if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
+                raise ValueError(
+                    f"The test {name} is {value:.6f} and was "
+                    f"{recorded[name]:.6f} in result.json: other data, or "
+                    "another model."
+                )
+        return metrics
+
+
+def save_vocabularies(
+    folder: str | os.PathLike[str], vocabularies: Mapping[str, Vocabulary]
+) -> None:
+    """Writes the vocabularies of a model where `SavedRun.load` reads them.
+
+    Args:
+        folder: Folder of the run.
+        vocabularies: Raw ids of the model's rows, by feature.
+    """
+    below = Path(folder) / "vocabulary"
+    below.mkdir(exist_ok=True)
+    for feature, vocabulary in vocabularies.items():
+        vocabulary.save(below / f"{feature}.npz")
+
+
+def _refuse_incomplete(folder: Path) -> None:
+    if not folder.is_dir():
+        partial = folder.with_name(f"{folder.name}.partial")
+        hint = (
+            f" {partial} is an interrupted run: continue it with --resume."
+            if partial.is_dir()
+            else ""
+        )
+        raise ValueError(f"There is no run in {folder}.{hint}")
+    for name in ("config.yaml", "result.json", "model.keras", "sizes.npz"):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"{folder} is not a complete run: {name} is missing."
+            )
+
+
+def _translate(rows: Any, data: Vocabulary, model: Vocabulary) -> Any:
+    """Maps rows of the data's vocabulary to rows of the model's."""
+    by_row = np.zeros(len(data), dtype=np.int32)
+    by_row[1:] = model.rows(data.raw_ids)
+    return by_row[rows]

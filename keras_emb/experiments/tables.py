@@ -1,0 +1,127 @@
+"""Results as tables on the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+__all__ = ["comparison_table", "summary_table"]
+
+
+def summary_table(
+    result: Mapping[str, Any], *, metric: str = "mse", part: str = "test"
+) -> Table:
+    """Lays out every method at every share.
+
+    Args:
+        result: As `build_result` made it.
+        metric: Metric to show; the least of a column stands out.
+        part: `"test"` or `"validation"`.
+
+    Returns:
+        A table of methods by kept shares: mean and standard deviation over
+        seeds.
+    """
+    baselines = result["baselines"]
+    shares = sorted(
+        {cell["share"] for of in baselines.values() for cell in of.values()},
+        reverse=True,
+    )
+    table = Table(
+        title=f"{result['experiment']}: {part} {metric.upper()} "
+        "by share of parameters kept"
+    )
+    table.add_column("method")
+    for share in shares:
+        table.add_column(f"{share:.4g}", justify="right")
+    means = {
+        (method, cell["share"]): cell["mean"][part][metric]
+        for method, of_method in baselines.items()
+        for cell in of_method.values()
+    }
+    best = {
+        share: min(
+            value
+            for (_, at), value in means.items()
+            if at == share and _is_number(value)
+        )
+        for share in shares
+        if any(at == share and _is_number(v) for (_, at), v in means.items())
+    }
+    for method, of_method in baselines.items():
+        cells = {cell["share"]: cell for cell in of_method.values()}
+        table.add_row(
+            method,
+            *(
+                _cell(cells.get(share), part, metric, best.get(share))
+                for share in shares
+            ),
+        )
+    return table
+
+
+def comparison_table(result: Mapping[str, Any], share: float) -> Table:
+    """Lays out quality beside size at one share.
+
+    Args:
+        result: As `build_result` made it.
+        share: Kept share; the dense tables are shown with it.
+
+    Returns:
+        A table of methods by test error, parameters, bytes of the tables
+        and, where a record has them, bytes on disk.
+    """
+    rows = [
+        (method, cell)
+        for method, of_method in result["baselines"].items()
+        for cell in of_method.values()
+        if method == "dense" or cell["share"] == share
+    ]
+    on_disk = any(
+        "artifact_on_disk" in cell["mean"]["bytes"] for _, cell in rows
+    )
+    table = Table(title=f"{result['experiment']}: {share:.4g} kept")
+    for column in ("method", "kept", "test MSE", "parameters", "table bytes"):
+        table.add_column(
+            column, justify="left" if column == "method" else "right"
+        )
+    if on_disk:
+        table.add_column("bytes on disk", justify="right")
+    for method, cell in rows:
+        mean = cell["mean"]
+        values = [
+            method,
+            f"{cell['share']:.4g}",
+            _with_spread(mean["test"]["mse"], cell["std"]["test"]["mse"]),
+            f"{mean['parameters']:,.0f}",
+            f"{mean['bytes']['values'] + mean['bytes']['index']:,.0f}",
+        ]
+        if on_disk:
+            artifact = mean["bytes"].get("artifact_on_disk")
+            values.append("–" if artifact is None else f"{artifact:,.0f}")
+        table.add_row(*values)
+    return table
+
+
+def _cell(
+    cell: Mapping[str, Any] | None,
+    part: str,
+    metric: str,
+    best: float | None,
+) -> str:
+    if cell is None:
+        return ""
+    mean = cell["mean"][part][metric]
+    text = _with_spread(mean, cell["std"][part][metric])
+    return f"[bold]{text}[/bold]" if mean == best else text
+
+
+def _with_spread(mean: float | None, std: float | None) -> str:
+    if not _is_number(mean):
+        return "diverged"
+    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+def _is_number(value: float | None) -> bool:
+    # Unequal to itself: not a number.
+    return value is not None and value == value

@@ -1,0 +1,56 @@
+"""What tuning may try, method by method."""
+
+from typing import Any
+
+__all__ = ["method_trials"]
+
+_SCRATCH_RATES = (1.0, 0.3)
+_FINE_TUNING = (
+    {"learning_rate": 0.1, "rounds": 1},
+    {"learning_rate": 0.1, "rounds": 5},
+    {"learning_rate": 1.0, "rounds": 5},
+    {"learning_rate": 1.0, "rounds": 1},
+)
+
+
+def method_trials(method: str, count: int) -> list[dict[str, Any]]:
+    """Settings to choose from on validation, the same number for all.
+
+    Learning rates are multiples of the recipe's, widths multiples of what
+    the budget allows; `rounds` are rounds of pruning, see `prune_gradually`.
+
+    >>> method_trials("power_rule", 2)
+    [{'exponent': 0.25}, {'exponent': 0.5}]
+
+    Args:
+        method: Name of a method.
+        count: Number of trials, at most 4.
+
+    Returns:
+        One mapping a trial.
+
+    Raises:
+        ValueError: If more trials are asked for than there are.
+    """
+    grids: dict[str, list[dict[str, Any]]] = {
+        "dense": [{"learning_rate": rate} for rate in (1.0, 0.3, 3.0, 0.1)],
+        "uniform": [
+            {"width": width, "learning_rate": rate}
+            for rate in _SCRATCH_RATES
+            for width in (1.0, 0.5)
+        ],
+        "truncated_uniform": [
+            {"width": width, "learning_rate": rate}
+            for rate in (0.1, 1.0)
+            for width in (1.0, 0.5)
+        ],
+        "power_rule": [{"exponent": e} for e in (0.25, 0.5, 0.75, 1.0)],
+        "random": [{"draw": draw} for draw in range(4)],
+    }
+    trials = grids.get(method, [dict(trial) for trial in _FINE_TUNING])
+    if count > len(trials):
+        raise ValueError(
+            f"`tuning_trials` must be at most {len(trials)}. "
+            f"Received: tuning_trials={count}"
+        )
+    return trials[:count]

@@ -1,0 +1,399 @@
+"""The units of work of an experiment: one model each."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_emb.compression import Budget, SizeAssignment, align
+from keras_emb.datasets import Interactions
+from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.trials import method_trials
+from keras_emb.layers import table_features
+from keras_emb.search import (
+    DNIS,
+    MagnitudePruning,
+    PowerRule,
+    RandomBlocks,
+    Uniform,
+)
+from keras_emb.search.dnis.selection import searched_tables
+from keras_emb.training import (
+    TrainingRecipe,
+    TrainingRecord,
+    fit_interactions,
+    prune_gradually,
+    retrain,
+)
+from keras_emb.zoo.backbones import BACKBONES
+
+__all__ = ["Unit", "Workbench"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One model to train and measure.
+
+    Args:
+        method: Name of the method.
+        share: Share of the tables' parameters to keep.
+        seed: Seed of initialisation and batches.
+        trial: Index of its settings in `method_trials`.
+    """
+
+    method: str
+    share: float
+    seed: int
+    trial: int
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return f"{self.method}_{self.share:g}_seed{self.seed}_{self.trial}"
+
+
+class Workbench:
+    """Trains and measures the units of one experiment.
+
+    Every unit's record is kept in the folder, and so are the states of
+    unfinished trainings: an interrupted experiment goes on where it stood.
+
+    Args:
+        config: The experiment.
+        interactions: Its data.
+        folder: Where records and states are kept.
+        report: Takes lines of news.
+        checkpoint_seconds: Least time between two saves of a training.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        interactions: Interactions,
+        folder: Path,
+        report: Callable[[str], None],
+        checkpoint_seconds: float = 20.0,
+    ) -> None:
+        self._config = config
+        self._interactions = interactions
+        self._folder = folder
+        self._report = report
+        self._checkpoint_seconds = checkpoint_seconds
+        self._trials: dict[tuple[str, float], int] = {}
+        # Models of one seed at a time, so that memory stays flat.
+        self._models: dict[str, Any] = {}
+        self._models_seed: int | None = None
+        units = folder / "units"
+        units.mkdir(parents=True, exist_ok=True)
+
+    def run(self) -> list[dict[str, Any]]:
+        """Does all units.
+
+        Each method and share is tuned at the first seed, on validation, and
+        then repeated at the other seeds with the settings chosen.
+
+        Returns:
+            The records of the chosen settings, one a method, share and seed.
+        """
+        records = []
+        cells = self._cells()
+        total = len(cells) * (
+            self._config.tuning_trials + len(self._config.seeds) - 1
+        )
+        done = 0
+        for seed in self._config.seeds:
+            for method, share in cells:
+                if seed == self.first_seed:
+                    trials = range(self._config.tuning_trials)
+                else:
+                    trials = range(
+                        self._trials[method, share],
+                        self._trials[method, share] + 1,
+                    )
+                candidates = []
+                for trial in trials:
+                    unit = Unit(method, share, seed, trial)
+                    record = self.record(unit)
+                    candidates.append((record, trial))
+                    done += 1
+                    mse = record["metrics"]["validation"]["mse"]
+                    self._report(
+                        f"[{done}/{total}] {method} {share:g} seed {seed} "
+                        f"trial {trial}: validation mse {mse:.4f}"
+                    )
+                record, trial = min(
+                    candidates,
+                    key=lambda c: c[0]["metrics"]["validation"]["mse"],
+                )
+                if seed == self.first_seed:
+                    self._trials[method, share] = trial
+                records.append(record)
+        return records
+
+    @property
+    def first_seed(self) -> int:
+        """The seed of tuning and of the exported model."""
+        return self._config.seeds[0]
+
+    def chosen(self, method: str, share: float) -> Unit:
+        """The unit of a method and share at the first seed, once tuned."""
+        share = 1.0 if method == "dense" else share
+        return Unit(
+            method,
+            share,
+            self.first_seed,
+            self._trials[method, share],
+        )
+
+    def record(self, unit: Unit) -> dict[str, Any]:
+        """The figures of one unit, from its file if it has been done."""
+        path = self._folder / "units" / f"{unit.name}.json"
+        if path.exists():
+            return dict(read_json(path))
+        model, assignment, training = self.build(unit)
+        started = time.monotonic()
+        predictor = Predictor(model)
+        metrics = {
+            part: rating_metrics(
+                predictor(getattr(self._interactions, part).features),
+                getattr(self._interactions, part).label,
+            )
+            for part in ("validation", "test")
+        }
+        values = 4 * assignment.num_parameters
+        others = 4 * (
+            model.count_params()
+            - sum(
+                table.count_params()
+                for table in searched_tables(model).values()
+            )
+        )
+        record = {
+            "method": unit.method,
+            "share": unit.share,
+            "seed": unit.seed,
+            "metrics": metrics,
+            "parameters": assignment.num_parameters,
+            "bytes": {
+                "values": values,
+                "index": assignment.index_bytes,
+                "dense_layers": others,
+                "total": values + assignment.index_bytes + others,
+            },
+            "seconds": {
+                **self._preparation_seconds(unit),
+                "retrain": training.seconds,
+                "evaluate": time.monotonic() - started,
+            },
+            "steps": {"retrain": training.steps},
+            "trial": method_trials(
+                unit.method, self._config.tuning_trials
+            )[unit.trial],
+        }
+        write_json(path, record)
+        if not self._is_exported(unit):
+            for state in self._folder.glob(f"states/{unit.name}*.npz"):
+                state.unlink()
+        return dict(json.loads(json.dumps(record)))
+
+    def build(
+        self, unit: Unit
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
+        """Trains one unit's model, or reads its finished state.
+
+        Returns:
+            The model with its sizes fixed, the sizes, and the record of its
+            last training.
+        """
+        trial = method_trials(unit.method, self._config.tuning_trials)[
+            unit.trial
+        ]
+        if unit.method == "dense":
+            model, training = self._train_dense(unit.seed, unit.trial)
+            return model, Uniform(1.0).fit(model), training
+        if unit.method in ("uniform", "power_rule", "random"):
+            return self._from_scratch(unit, trial)
+        if unit.method == "truncated_uniform":
+            model = self._model("aligned", unit.seed)
+            assignment = Uniform(unit.share * trial["width"]).fit(model)
+            return self._retrain(unit, model, assignment, trial)
+        return self._pruned(unit, trial)
+
+    def search(self, seed: int) -> DNIS:
+        """The DNIS search of a seed."""
+        found: DNIS = self._model("search", seed)
+        return found
+
+    def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
+        """The dense model of a seed, trained with the settings chosen."""
+        return self._train_dense(seed, self._trials.get(("dense", 1.0), 0))
+
+    def _cells(self) -> list[tuple[str, float]]:
+        cells = [
+            (method, share)
+            for method in self._config.methods
+            if method != "dense"
+            for share in self._config.shares
+        ]
+        # The others start from the dense model, so it is tuned first.
+        return [("dense", 1.0), *cells]
+
+    def _from_scratch(
+        self, unit: Unit, trial: dict[str, Any]
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
+        model = self._backbone(unit.seed)
+        rule: Any
+        if unit.method == "uniform":
+            rule = Uniform(unit.share * trial["width"])
+        elif unit.method == "power_rule":
+            rule = PowerRule(unit.share, exponent=trial["exponent"])
+        else:
+            rule = RandomBlocks(
+                unit.share,
+                num_blocks=self._config.search.num_blocks,
+                seed=trial["draw"],
+            )
+        assignment = rule.fit(model, self._interactions)
+        return self._retrain(unit, model, assignment, trial, start="scratch")
+
+    def _pruned(
+        self, unit: Unit, trial: dict[str, Any]
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
+        structure = "prefix" if unit.method.endswith("prefix") else "mask"
+        if unit.method.startswith("dnis"):
+            search = self.search(unit.seed)
+            aligned = unit.method != "dnis"
+            model = search.model if aligned else search.merged
+        else:
+            aligned = unit.method == "magnitude_aligned"
+            model = self._model("aligned" if aligned else "dense", unit.seed)
+        assignment, model = prune_gradually(
+            model,
+            Budget(share=unit.share),
+            self._interactions,
+            self._recipe(trial["learning_rate"]),
+            structure=structure,
+            rounds=trial["rounds"],
+            seed=unit.seed,
+            checkpoint=self._state(unit.name),
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return self._retrain(unit, model, assignment, trial)
+
+    def _retrain(
+        self,
+        unit: Unit,
+        model: keras.Model,
+        assignment: SizeAssignment,
+        trial: dict[str, Any],
+        start: Any = "pruned",
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
+        trained, training = retrain(
+            model,
+            assignment,
+            self._interactions,
+            self._recipe(trial.get("learning_rate", 1.0)),
+            start=start,
+            seed=unit.seed,
+            checkpoint=f"{self._state(unit.name)}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return trained, assignment.check(unit.share), training
+
+    def _train_dense(
+        self, seed: int, trial: int
+    ) -> tuple[keras.Model, TrainingRecord]:
+        settings = method_trials("dense", self._config.tuning_trials)[trial]
+        model = self._backbone(seed)
+        training = fit_interactions(
+            model,
+            self._interactions,
+            self._recipe(settings["learning_rate"]),
+            seed=seed,
+            checkpoint=f"{self._state(f'shared_dense_{trial}_seed{seed}')}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return model, training
+
+    def _backbone(self, seed: int) -> keras.Model:
+        config = self._config.backbone
+        vocabularies = self._interactions.vocabularies
+        keras.utils.set_random_seed(seed)
+        return BACKBONES[config.name].from_sizes(
+            users=len(vocabularies["user"]),
+            items=len(vocabularies["item"]),
+            embedding_dim=config.embedding_dim,
+            output_bias=float(self._interactions.train.label.mean()),
+            **config.options,
+        )
+
+    def _model(self, kind: str, seed: int) -> Any:
+        if self._models_seed != seed:
+            self._models, self._models_seed = {}, seed
+        if kind not in self._models:
+            self._models[kind] = self._make_model(kind, seed)
+        return self._models[kind]
+
+    def _make_model(self, kind: str, seed: int) -> Any:
+        if kind == "dense":
+            return self.dense(seed)[0]
+        dense = self._model("dense", seed)
+        if kind == "aligned":
+            features = table_features(dense)
+            return align(
+                dense,
+                {
+                    name: self._interactions.popularity[features[name]]
+                    for name in searched_tables(dense)
+                },
+            )
+        settings = dataclasses.asdict(self._config.search)
+        settings.pop("warm_start_epochs")
+        search = DNIS(
+            1.0, recipe=self._recipe(1.0), seed=seed, **settings
+        )
+        search.fit(
+            dense,
+            self._interactions,
+            warm_start=False,
+            checkpoint_dir=self._folder / "states" / f"shared_seed{seed}",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return search
+
+    def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
+        seconds = {}
+        dense = self._models.get("dense") if unit.method != "dense" else None
+        if dense is not None and unit.method not in (
+            "uniform",
+            "power_rule",
+            "random",
+        ):
+            seconds["pretrain"] = self.dense(unit.seed)[1].seconds
+        if unit.method.startswith("dnis"):
+            search = self.search(unit.seed)
+            seconds["search"] = search.trace["search"].seconds
+        return seconds
+
+    def _recipe(self, rate: float) -> TrainingRecipe:
+        recipe = self._config.recipe
+        return dataclasses.replace(
+            recipe, learning_rate=recipe.learning_rate * rate
+        )
+
+    def _is_exported(self, unit: Unit) -> bool:
+        export = self._config.export
+        return (
+            unit.method == export.method
+            and unit.share == export.share
+            and unit.seed == self.first_seed
+        )
+
+    def _state(self, name: str) -> str:
+        return str(self._folder / "states" / name)

@@ -1,0 +1,41 @@
+"""Tables, selections, and what finds and swaps them."""
+
+from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
+from keras_emb.layers.find_tables import find_tables, table_features
+from keras_emb.layers.gather_rows import gather_rows
+from keras_emb.layers.masked_embedding import MaskedEmbedding
+from keras_emb.layers.mixed_dimension_embedding import (
+    MixedDimensionEmbedding,
+)
+from keras_emb.layers.replace_tables import replace_tables
+from keras_emb.layers.row_scope import RowScope
+from keras_emb.layers.selected_embedding import SelectedEmbedding
+from keras_emb.layers.soft_dimension_selection import (
+    SoftDimensionSelection,
+    UnitInterval,
+)
+from keras_emb.layers.table_usage import (
+    DotProduct,
+    IntoDense,
+    SharedSpace,
+    WeightedProduct,
+)
+
+__all__ = [
+    "DenseEmbedding",
+    "DotProduct",
+    "IntoDense",
+    "MaskedEmbedding",
+    "MixedDimensionEmbedding",
+    "RowScope",
+    "SelectedEmbedding",
+    "SharedSpace",
+    "SoftDimensionSelection",
+    "UnitInterval",
+    "WeightedProduct",
+    "find_tables",
+    "gather_rows",
+    "replace_tables",
+    "table_features",
+    "table_values",
+]

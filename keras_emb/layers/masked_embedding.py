@@ -1,0 +1,148 @@
+"""An embedding table with fixed, settable sizes."""
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_emb.layers.dense_embedding import DenseEmbedding
+from keras_emb.layers.gather_rows import gather_rows
+
+__all__ = ["MaskedEmbedding"]
+
+
+@keras.saving.register_keras_serializable(package="keras_emb")
+class MaskedEmbedding(DenseEmbedding):
+    """Full-width table of which each row shows only its own coordinates.
+
+    The sizes are non-trainable weights: they can be set between steps
+    without tracing anything anew, and hidden entries get no gradient. Rows
+    and their sizes are gathered first and multiplied then, so the gradient
+    stays sparse. It is a table to train with; `keras_emb.compact` makes the
+    small one.
+
+    >>> import numpy as np
+    >>> table = MaskedEmbedding(3, 4)
+    >>> table.assign_sizes(np.array([0, 2, 4]))
+    >>> (table(np.arange(3)).numpy() != 0).sum(axis=1).tolist()
+    [0, 2, 4]
+
+    Args:
+        vocabulary_size: Number of rows.
+        output_dim: Width of a row.
+        structure: `"prefix"`: a row shows its first `size` coordinates;
+            `"mask"`: any set of them.
+        embeddings_initializer: Initializer of the table.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        ids: Integer tensor of shape `(...)`.
+
+    Output shape:
+        `(..., output_dim)`.
+
+    Raises:
+        ValueError: If `structure` is unknown.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        output_dim: int,
+        structure: Literal["prefix", "mask"] = "prefix",
+        embeddings_initializer: Any = "glorot_normal",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            vocabulary_size, output_dim, embeddings_initializer, **kwargs
+        )
+        if structure not in ("prefix", "mask"):
+            raise ValueError(
+                "`structure` must be 'prefix' or 'mask'. "
+                f"Received: structure={structure!r}"
+            )
+        self.structure = structure
+        self.sizes: Any = None
+        self.mask: Any = None
+        if structure == "prefix":
+            # Float: integer variables have no kernels on GPU under XLA.
+            self.sizes = self.add_weight(
+                shape=(self.vocabulary_size,),
+                initializer=keras.initializers.Constant(self.output_dim),
+                trainable=False,
+                autocast=False,
+                name="sizes",
+            )
+        else:
+            self.mask = self.add_weight(
+                shape=(self.vocabulary_size, self.output_dim),
+                initializer="ones",
+                dtype="uint8",
+                trainable=False,
+                autocast=False,
+                name="mask",
+            )
+
+    def assign_sizes(self, sizes: Any) -> None:
+        """Sets the size of every row.
+
+        Args:
+            sizes: Integers in `0 .. output_dim`, shape `(vocabulary_size,)`.
+        """
+        self._require("prefix")
+        sizes = np.asarray(sizes)
+        if (
+            sizes.shape != (self.vocabulary_size,)
+            or (sizes != np.floor(sizes)).any()
+            or sizes.min() < 0
+            or sizes.max() > self.output_dim
+        ):
+            raise ValueError(
+                f"`sizes` must be {self.vocabulary_size} integers between 0 "
+                f"and {self.output_dim}. Received: shape {sizes.shape}, from "
+                f"{sizes.min(initial=0)} to {sizes.max(initial=0)}"
+            )
+        self.sizes.assign(sizes)
+
+    def assign_mask(self, mask: Any) -> None:
+        """Sets which entries are shown.
+
+        Args:
+            mask: Booleans of shape `(vocabulary_size, output_dim)`.
+        """
+        self._require("mask")
+        mask = np.asarray(mask)
+        shape = (self.vocabulary_size, self.output_dim)
+        if mask.shape != shape or not np.isin(mask, (0, 1)).all():
+            raise ValueError(
+                f"`mask` must be booleans of shape {shape}. Received: shape "
+                f"{mask.shape}, dtype {mask.dtype}"
+            )
+        self.mask.assign(mask.astype("uint8"))
+
+    def values(self) -> np.ndarray:
+        values = super().values()
+        if self.structure == "mask":
+            return values * self.mask.numpy()
+        shown = np.arange(self.output_dim) < self.sizes.numpy()[:, None]
+        return np.asarray(values * shown)
+
+    def call(self, ids: Any) -> Any:
+        rows = super().call(ids)
+        if self.structure == "mask":
+            shown = gather_rows(self.mask, ids)
+        else:
+            sizes = gather_rows(self.sizes, ids)
+            coordinates = keras.ops.arange(self.output_dim, dtype=sizes.dtype)
+            shown = coordinates < sizes[..., None]
+        return rows * keras.ops.cast(shown, rows.dtype)
+
+    def _require(self, structure: str) -> None:
+        if self.structure != structure:
+            raise ValueError(
+                f"This table has structure {self.structure!r}, so a "
+                f"{structure} cannot be assigned. Received: layer={self.name}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "structure": self.structure}

@@ -1,0 +1,360 @@
+"""The table a compact model is served with."""
+
+import numbers
+from typing import Any, Literal, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_emb.layers.gather_rows import gather_rows
+from keras_emb.layers.row_index import (
+    BLOCK_LENGTH,
+    group_rows,
+    mask_index_bytes,
+    pack_bits,
+    row_blocks,
+    row_index_kind,
+    small_integer,
+)
+
+__all__ = ["MixedDimensionEmbedding"]
+
+
+@keras.saving.register_keras_serializable(package="keras_emb")
+class MixedDimensionEmbedding(keras.layers.Layer):
+    """Embedding table that stores of every row only the entries kept.
+
+    All values lie in one vector, row after row. Where neighbouring rows have
+    the same size they form a group, and the start of a row follows from its
+    group; where the groups would take more bytes than a size a row, the
+    sizes are stored, with a start for every block of rows. One gather reads
+    the values of a batch, padded with zeros to `output_dim`.
+
+    The values are not trainable: it is a table to deploy. `compact` makes
+    it; train with `MaskedEmbedding`.
+
+    >>> import numpy as np
+    >>> rows = np.arange(12.0).reshape(3, 4)
+    >>> table = MixedDimensionEmbedding.from_rows(rows, sizes=[4, 0, 2])
+    >>> table([2, 0]).numpy().tolist()
+    [[8.0, 9.0, 0.0, 0.0], [0.0, 1.0, 2.0, 3.0]]
+    >>> table.value_bytes, table.index_bytes
+    (24, 72)
+
+    Args:
+        vocabulary_size: Number of rows.
+        output_dim: Width of what is returned.
+        num_values: Number of entries kept, of all rows together.
+        num_groups: Number of groups of neighbouring rows of equal size; None
+            to store a size for every row.
+        structure: `"prefix"`: a row keeps its first coordinates; `"mask"`:
+            any of them.
+        mask_storage: For `"mask"`: `"bits"`, one for every coordinate of
+            every row, or `"columns"`, a number for every value.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        ids: Integer tensor of shape `(...)`, each in
+            `0 .. vocabulary_size - 1`. Others are an error on CPU, and give
+            zeros under XLA: never the values of another row.
+
+    Output shape:
+        `(..., output_dim)`.
+
+    Raises:
+        ValueError: If a number is out of range, or a name unknown.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        output_dim: int,
+        num_values: int,
+        num_groups: int | None = None,
+        structure: Literal["prefix", "mask"] = "prefix",
+        mask_storage: Literal["bits", "columns"] = "bits",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("trainable", False)
+        super().__init__(**kwargs)
+        _check_integer("vocabulary_size", vocabulary_size, 1)
+        _check_integer("output_dim", output_dim, 1)
+        _check_integer("num_values", num_values, 0)
+        if num_groups is not None:
+            _check_integer("num_groups", num_groups, 1)
+        _check_choice("structure", structure, ("prefix", "mask"))
+        _check_choice("mask_storage", mask_storage, ("bits", "columns"))
+        self.vocabulary_size = int(vocabulary_size)
+        self.output_dim = int(output_dim)
+        self.num_values = int(num_values)
+        self.num_groups = num_groups
+        self.structure = structure
+        self.mask_storage = mask_storage
+        self.packed_values = self.add_weight(
+            shape=(self.num_values,),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            name="values",
+        )
+        self._index: list[Any] = []
+        if num_groups is not None:
+            # First row, start and size; int32 has no kernels on GPU.
+            self.groups = self._add_index("groups", (num_groups, 3), "int64")
+        else:
+            blocks = -(-self.vocabulary_size // BLOCK_LENGTH)
+            self.row_sizes = self._add_index(
+                "row_sizes",
+                (blocks, BLOCK_LENGTH),
+                small_integer(self.output_dim),
+            )
+            self.block_starts = self._add_index(
+                "block_starts", (blocks,), "int64"
+            )
+        if structure == "mask" and mask_storage == "bits":
+            shape = (self.vocabulary_size, -(-self.output_dim // 8))
+            self.column_bits = self._add_index("column_bits", shape, "uint8")
+        elif structure == "mask":
+            self.columns = self._add_index(
+                "columns",
+                (self.num_values,),
+                small_integer(self.output_dim - 1),
+            )
+        self.built = True
+
+    def _add_index(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        weight = self.add_weight(
+            shape=shape,
+            dtype=dtype,
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            name=name,
+        )
+        self._index.append(weight)
+        return weight
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Any,
+        *,
+        sizes: Any = None,
+        mask: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Stores what is kept of a dense table in the fewest bytes.
+
+        Args:
+            rows: Dense table, shape `(vocabulary_size, output_dim)`.
+            sizes: Leading entries kept of each row, shape
+                `(vocabulary_size,)`.
+            mask: Entries kept, booleans of the shape of `rows`, instead.
+            **kwargs: Arguments of `keras.layers.Layer`.
+
+        Returns:
+            The table.
+
+        Raises:
+            ValueError: If not exactly one of `sizes` and `mask` is given, or
+                it does not fit the table.
+        """
+        rows = np.asarray(rows)
+        kept = _kept_entries(rows.shape, sizes, mask)
+        vocabulary_size, output_dim = rows.shape
+        sizes = kept.sum(axis=1, dtype=np.int64)
+        num_values = int(sizes.sum())
+        by_groups = row_index_kind(sizes, output_dim) == "groups"
+        bits = vocabulary_size * -(-output_dim // 8)
+        as_bits = mask is None or bits == mask_index_bytes(
+            vocabulary_size, output_dim, num_values
+        )
+        table = cls(
+            vocabulary_size,
+            output_dim,
+            num_values,
+            len(group_rows(sizes)) if by_groups else None,
+            "prefix" if mask is None else "mask",
+            "bits" if as_bits else "columns",
+            **kwargs,
+        )
+        table._assign(rows, kept, sizes)
+        return table
+
+    def _assign(
+        self, rows: np.ndarray, kept: np.ndarray, sizes: np.ndarray
+    ) -> None:
+        self.packed_values.assign(rows[kept])
+        if self.num_groups is not None:
+            self.groups.assign(group_rows(sizes))
+        else:
+            row_sizes, starts = row_blocks(sizes, self.output_dim)
+            self.row_sizes.assign(row_sizes)
+            self.block_starts.assign(starts)
+        if self.structure == "mask" and self.mask_storage == "bits":
+            self.column_bits.assign(pack_bits(kept))
+        elif self.structure == "mask":
+            self.columns.assign(np.nonzero(kept)[1])
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of the stored values."""
+        return _num_bytes(self.packed_values)
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of all that is needed to find the values."""
+        return sum(_num_bytes(weight) for weight in self._index)
+
+    def values(self) -> np.ndarray:
+        """The answer for every row, shape `(vocabulary_size, output_dim)`."""
+        return np.asarray(self(np.arange(self.vocabulary_size)))
+
+    def build(self, input_shape: Any = None) -> None:
+        self.built = True
+
+    def call(self, ids: Any) -> Any:
+        ids = tf.convert_to_tensor(ids)
+        shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
+        if self.num_values == 0:
+            return tf.zeros(shape, self.compute_dtype)
+        # A column of shape (n, 1) from here on.
+        flat = tf.reshape(tf.cast(ids, tf.int64), [-1, 1])
+        rows = tf.clip_by_value(flat, 0, self.vocabulary_size - 1)
+        known = tf.equal(rows, flat)
+        starts, sizes = self._locate(rows)
+        # One past the end: an error on CPU, and hidden elsewhere.
+        starts = tf.where(known, starts, self.num_values)
+        last = tf.where(known, self.num_values - 1, self.num_values)
+        starts, last = self._as_positions(starts), self._as_positions(last)
+        order = np.arange(self.output_dim, dtype=starts.dtype.as_numpy_dtype)
+        if self.structure == "mask" and self.mask_storage == "bits":
+            shown = self._read_bits(rows)
+            order = tf.cast(shown, starts.dtype)
+            order = tf.cumsum(order, axis=1, exclusive=True)
+        else:
+            shown = tf.less(order, tf.cast(sizes, starts.dtype))
+        shown = shown & known
+        positions = tf.minimum(starts + order, last)
+        values = gather_rows(self.packed_values, positions)
+        values = tf.where(shown, values, tf.zeros((), values.dtype))
+        if self.structure == "mask" and self.mask_storage == "columns":
+            values = self._scatter(values, positions, shown)
+        values = tf.cast(values, self.compute_dtype)
+        values = tf.reshape(values, shape)
+        values.set_shape((*ids.shape, self.output_dim))
+        return values
+
+    def _as_positions(self, numbers: Any) -> Any:
+        # Half the work of int64, where the table is small enough.
+        small = self.num_values + self.output_dim < 2**31
+        return tf.cast(numbers, tf.int32 if small else tf.int64)
+
+    def _locate(self, rows: Any) -> tuple[Any, Any]:
+        """Start and size of each row, int64 of shape `(n, 1)`."""
+        if self.num_groups is not None:
+            groups = tf.convert_to_tensor(self.groups.value)
+            number = tf.searchsorted(groups[:, 0], rows, side="right") - 1
+            group = tf.gather(groups, number)
+            first, start, size = tf.unstack(group, axis=-1)
+            return start + (rows - first) * size, size
+        block = tf.squeeze(rows // BLOCK_LENGTH, 1)
+        offset = tf.cast(rows % BLOCK_LENGTH, tf.int32)
+        sizes = tf.cast(gather_rows(self.row_sizes, block), tf.int32)
+        places = np.arange(BLOCK_LENGTH, dtype=np.int32)
+        before = tf.where(tf.less(places, offset), sizes, 0)
+        before = tf.reduce_sum(before, 1, keepdims=True)
+        own = tf.gather(sizes, offset, batch_dims=1)
+        start = tf.expand_dims(gather_rows(self.block_starts, block), 1)
+        return start + tf.cast(before, tf.int64), tf.cast(own, tf.int64)
+
+    def _read_bits(self, rows: Any) -> Any:
+        """Live columns of each row, booleans of shape `(n, output_dim)`."""
+        # Shape (n, 1, bytes), then (n, bytes, 8).
+        packed = gather_rows(self.column_bits, rows)
+        packed = tf.transpose(packed, [0, 2, 1])
+        weights = (1 << np.arange(8)).astype(np.uint8)
+        bits = tf.not_equal(tf.bitwise.bitwise_and(packed, weights), 0)
+        bits = tf.reshape(bits, [-1, 8 * self.column_bits.shape[1]])
+        return bits[:, : self.output_dim]
+
+    def _scatter(self, values: Any, positions: Any, shown: Any) -> Any:
+        """Puts the values of each row into their columns."""
+        columns = tf.cast(gather_rows(self.columns, positions), tf.int32)
+        # Padding is zero, and adds to a column without changing it.
+        columns = tf.where(shown, columns, 0)
+        count = tf.size(values)
+        first = tf.range(0, count, self.output_dim)
+        places = tf.expand_dims(first, 1) + columns
+        return tf.math.unsorted_segment_sum(values, places, count)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        return (*input_shape, self.output_dim)
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(
+            self.compute_output_shape(ids.shape), dtype=self.compute_dtype
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "output_dim": self.output_dim,
+            "num_values": self.num_values,
+            "num_groups": self.num_groups,
+            "structure": self.structure,
+            "mask_storage": self.mask_storage,
+        }
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, str]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be {choices[0]!r} or {choices[1]!r}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def _kept_entries(shape: tuple[int, ...], sizes: Any, mask: Any) -> np.ndarray:
+    if (sizes is None) == (mask is None):
+        raise ValueError(
+            "Exactly one of `sizes` and `mask` must be given. Received: "
+            f"{'neither' if sizes is None else 'both'}"
+        )
+    if len(shape) != 2:
+        raise ValueError(f"`rows` must be a matrix. Received: shape {shape}")
+    if sizes is None:
+        kept = np.asarray(mask)
+        if kept.shape != shape or not np.isin(kept, (0, 1)).all():
+            raise ValueError(
+                f"`mask` must be booleans of shape {shape}. Received: shape "
+                f"{kept.shape}, dtype {kept.dtype}"
+            )
+        return kept.astype(bool)
+    sizes = np.asarray(sizes)
+    if sizes.shape != shape[:1] or (
+        not np.isin(sizes, np.arange(shape[1] + 1)).all()
+    ):
+        raise ValueError(
+            f"`sizes` must be {shape[0]} integers between 0 and {shape[1]}. "
+            f"Received: shape {sizes.shape}, from {sizes.min(initial=0)} to "
+            f"{sizes.max(initial=0)}"
+        )
+    return np.arange(shape[1]) < sizes[:, None]
+
+
+def _num_bytes(weight: Any) -> int:
+    size = int(np.prod(weight.shape))
+    return (
+        size * np.dtype(keras.backend.standardize_dtype(weight.dtype)).itemsize
+    )

@@ -1,0 +1,17 @@
+"""Searches: each returns a `SizeAssignment`, nothing else."""
+
+from keras_emb.search.dnis import DNIS
+from keras_emb.search.rules import (
+    MagnitudePruning,
+    PowerRule,
+    RandomBlocks,
+    Uniform,
+)
+
+__all__ = [
+    "DNIS",
+    "MagnitudePruning",
+    "PowerRule",
+    "RandomBlocks",
+    "Uniform",
+]

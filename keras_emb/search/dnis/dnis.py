@@ -1,0 +1,341 @@
+"""Differentiable neural input search."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_emb.bilevel import BilevelModel
+from keras_emb.compression import (
+    Budget,
+    SizeAssignment,
+    align,
+    threshold_assignment,
+)
+from keras_emb.datasets import Interactions
+from keras_emb.layers import (
+    SelectedEmbedding,
+    find_tables,
+    table_features,
+    table_values,
+)
+from keras_emb.optimizers import BlockNormalizedSGD, SparseAdam
+from keras_emb.search.dnis.blocks import popularity_blocks
+from keras_emb.search.dnis.selection import (
+    add_selection,
+    merge_selection,
+    searched_tables,
+)
+from keras_emb.training import (
+    PairedBatches,
+    ShuffledBatches,
+    TrainingRecipe,
+    TrainingRecord,
+    fit_interactions,
+    train,
+)
+
+__all__ = ["DNIS"]
+
+
+class DNIS:
+    """Searches which coordinates each popularity block of ids needs.
+
+    Cheng, Shen and Huang, "Differentiable Neural Input Search for
+    Recommender Systems", arXiv 2006.04466. The tables are trained with every
+    coordinate on (warm start); a weight in [0, 1] for each coordinate of each
+    popularity block is then trained on validation batches while all other
+    weights train on training batches (Equations 2 to 4); the weights are
+    folded into the tables (layer merging); the smallest entries are pruned
+    to the budget. Between merging and pruning the tables are turned into the
+    basis in which a cut costs least, where the model allows it exactly
+    (`keras_emb.compression.align`): our step, not the paper's.
+
+    One search serves every budget: after `fit`, `assign` cuts the same model
+    to another one.
+
+    >>> import keras_emb
+    >>> from keras_emb.datasets import load
+    >>> from keras_emb.zoo import MatrixFactorization
+    >>> data = load("synthetic", num_users=60, num_items=40, num_ratings=900)
+    >>> backbone = MatrixFactorization.from_sizes(
+    ...     users=len(data.vocabularies["user"]),
+    ...     items=len(data.vocabularies["item"]),
+    ...     embedding_dim=4,
+    ... )
+    >>> search = keras_emb.DNIS(
+    ...     budget=0.5, num_blocks=2, warm_start_epochs=1, search_epochs=1
+    ... )
+    >>> sizes = search.fit(backbone, data)
+    >>> sizes.kept_share <= 0.5
+    True
+
+    Args:
+        budget: Share of the tables' parameters to keep, or bytes.
+        num_blocks: Number L of popularity blocks of equal count.
+        block_sizes: Rows of each block, the most popular first, instead.
+        recipe: Rates and batch size; `max_epochs` bounds the warm start.
+        search_epochs: Most epochs of the search; one ends with the
+            validation examples.
+        selection_learning_rate: Step of an average weight of selection.
+        l1: Weight of the selection's L1 norm in the validation loss.
+        normalize_gradient: Whether gradients are normalised by block
+            (Equation 4).
+        hypergradient: `"first_order"` or `"unrolled"`, see `BilevelModel`.
+        trainable: `"all"` weights in the search (paper) or only `"tables"`
+            and the per-id biases (reference code).
+        align: Whether to turn the tables before pruning.
+        structure: `"prefix"` keeps the leading coordinates of a row and
+            needs no index; `"mask"` is the paper's unstructured result. By
+            default a prefix after alignment, a mask without.
+        usages: How tables are used, for `align` on foreign models.
+        features: Input feature of each table, for models it cannot be read
+            from.
+        loss: Loss of both problems.
+        seed: Seed of every random choice.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        budget: Budget | float | int,
+        *,
+        num_blocks: int | None = 10,
+        block_sizes: Sequence[int] | None = None,
+        recipe: TrainingRecipe | None = None,
+        warm_start_epochs: int = 20,
+        search_epochs: int = 50,
+        selection_learning_rate: float = 1e-2,
+        l1: float = 0.0,
+        normalize_gradient: bool = True,
+        hypergradient: Literal["first_order", "unrolled"] = "first_order",
+        trainable: Literal["all", "tables"] = "all",
+        align: bool = True,
+        structure: Literal["prefix", "mask"] | None = None,
+        usages: Sequence[Any] | None = None,
+        features: Mapping[str, str] | None = None,
+        loss: Any = "mse",
+        seed: int = 0,
+    ) -> None:
+        if trainable not in ("all", "tables"):
+            raise ValueError(
+                "`trainable` must be 'all' or 'tables'. "
+                f"Received: trainable={trainable!r}"
+            )
+        if structure not in ("prefix", "mask", None):
+            raise ValueError(
+                "`structure` must be 'prefix', 'mask' or None. "
+                f"Received: structure={structure!r}"
+            )
+        self.budget = Budget.of(budget)
+        self.num_blocks = None if block_sizes is not None else num_blocks
+        self.block_sizes = block_sizes
+        self.recipe = recipe or TrainingRecipe()
+        self.warm_start_epochs = warm_start_epochs
+        self.search_epochs = search_epochs
+        self.selection_learning_rate = selection_learning_rate
+        self.l1 = l1
+        self.normalize_gradient = normalize_gradient
+        self.hypergradient = hypergradient
+        self.trainable = trainable
+        self.align = align
+        self.structure = structure or ("prefix" if align else "mask")
+        self.usages = usages
+        self.features = features
+        self.loss = loss
+        self.seed = seed
+
+    def fit(
+        self,
+        backbone: keras.Model,
+        interactions: Interactions,
+        *,
+        warm_start: bool = True,
+        checkpoint_dir: str | Path | None = None,
+        checkpoint_seconds: float = 20.0,
+        on_epoch: Callable[[str, dict[str, float]], None] | None = None,
+    ) -> SizeAssignment:
+        """Searches sizes for a backbone.
+
+        Afterwards `model` holds the merged (and aligned) model, whose
+        predictions are those of the search's best state; `merged` the same
+        before alignment; `alpha` the weights of selection by table width;
+        `trace` the history of both stages.
+
+        Args:
+            backbone: Built Keras model; it stays as it is.
+            interactions: Training and validation examples.
+            warm_start: False when the backbone is trained already.
+            checkpoint_dir: Folder for the state; an interrupted search goes
+                on where it stood.
+            checkpoint_seconds: Least time between two saves.
+            on_epoch: Called with the stage's name and an entry of its
+                history.
+
+        Returns:
+            Sizes within the budget.
+
+        Raises:
+            ValueError: If the backbone has no table, or popularity is not
+                known for one.
+        """
+        folder = Path(checkpoint_dir) if checkpoint_dir else None
+        self.popularity = self._popularity(backbone, interactions)
+        self.trace: dict[str, TrainingRecord] = {}
+        if warm_start:
+            backbone = keras.models.clone_model(backbone)
+        if warm_start and self.warm_start_epochs:
+            self.trace["warm_start"] = fit_interactions(
+                backbone,
+                interactions,
+                dataclasses.replace(
+                    self.recipe, max_epochs=self.warm_start_epochs
+                ),
+                loss=self.loss,
+                seed=self.seed,
+                checkpoint=folder / "warm_start.npz" if folder else None,
+                checkpoint_seconds=checkpoint_seconds,
+                on_epoch=_named("warm_start", on_epoch),
+            )
+        selected = self._search(
+            backbone,
+            interactions,
+            folder / "search.npz" if folder else None,
+            checkpoint_seconds,
+            _named("search", on_epoch),
+        )
+        self.alpha = {
+            table.selection.embedding_dim: table.selection.alpha.numpy()
+            for table in find_tables(selected).values()
+            if isinstance(table, SelectedEmbedding)
+        }
+        self.merged = merge_selection(selected)
+        self.model = (
+            align(self.merged, self.popularity, self.usages)
+            if self.align
+            else self.merged
+        )
+        return self.assign(self.budget)
+
+    def assign(self, budget: Budget | float | int) -> SizeAssignment:
+        """Cuts the searched model to a budget.
+
+        Args:
+            budget: Share of the tables' parameters, or bytes.
+
+        Returns:
+            Sizes within the budget.
+        """
+        assignment = threshold_assignment(
+            {name: table_values(t) for name, t in self._tables().items()},
+            budget,
+            self.structure,
+        )
+        return assignment.with_origin(
+            {"method": "dnis", "align": self.align, "seed": self.seed}
+        )
+
+    def _tables(self) -> dict[str, Any]:
+        return searched_tables(self.model)
+
+    def _popularity(
+        self, backbone: keras.Model, interactions: Interactions
+    ) -> dict[str, np.ndarray]:
+        tables = searched_tables(backbone)
+        features = self.features or table_features(backbone)
+        missing = [
+            name
+            for name in tables
+            if features.get(name) not in interactions.popularity
+        ]
+        if missing:
+            raise ValueError(
+                "`features` must name the interactions' feature of every "
+                f"table. Received: no feature for {missing}; interactions "
+                f"have {sorted(interactions.popularity)}"
+            )
+        return {
+            name: interactions.popularity[features[name]] for name in tables
+        }
+
+    def _search(
+        self,
+        backbone: keras.Model,
+        interactions: Interactions,
+        checkpoint: Path | None,
+        checkpoint_seconds: float,
+        on_epoch: Callable[[dict[str, float]], None] | None,
+    ) -> keras.Model:
+        blocks = popularity_blocks(
+            self.popularity, self.num_blocks, self.block_sizes
+        )
+        selected = add_selection(backbone, blocks, l1=self.l1)
+        selections = {
+            id(table.selection): table.selection
+            for table in find_tables(selected).values()
+            if isinstance(table, SelectedEmbedding)
+        }
+        if self.trainable == "tables":
+            _freeze_dense(selected)
+        bilevel = BilevelModel(selected, outer=list(selections.values()))
+        outer = BlockNormalizedSGD if self.normalize_gradient else (
+            keras.optimizers.SGD
+        )
+        bilevel.compile(
+            optimizer=SparseAdam(self.recipe.learning_rate),
+            outer_optimizer=outer(self.selection_learning_rate),
+            loss=self.loss,
+            hypergradient=self.hypergradient,
+        )
+        inner, outer_examples = interactions.train, interactions.validation
+        batches = PairedBatches(
+            ShuffledBatches(
+                inner.features,
+                inner.label,
+                batch_size=self.recipe.batch_size,
+                seed=self.seed + 1,
+            ),
+            ShuffledBatches(
+                outer_examples.features,
+                outer_examples.label,
+                batch_size=self.recipe.batch_size,
+                seed=self.seed + 2,
+            ),
+        )
+        recipe = dataclasses.replace(
+            self.recipe,
+            max_epochs=self.search_epochs,
+            patience=1,
+            threshold=1e-7,
+            stop_after=max(self.search_epochs, 1),
+        )
+        self.trace["search"] = train(
+            bilevel,
+            batches,
+            interactions.validation,
+            recipe,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            on_epoch=on_epoch,
+        )
+        return selected
+
+
+def _freeze_dense(model: keras.Model) -> None:
+    tables = set(map(id, find_tables(model).values()))
+    for layer in model.layers:
+        if id(layer) not in tables and not hasattr(layer, "vocabulary_size"):
+            layer.trainable = False
+
+
+def _named(
+    stage: str, on_epoch: Callable[[str, dict[str, float]], None] | None
+) -> Callable[[dict[str, float]], None] | None:
+    if on_epoch is None:
+        return None
+    return lambda entry: on_epoch(stage, entry)

@@ -1,0 +1,60 @@
+"""Training any rating model on interactions by a recipe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_emb.datasets import Interactions
+from keras_emb.optimizers import SparseAdam
+from keras_emb.training.batches import ShuffledBatches
+from keras_emb.training.train import TrainingRecord, train
+from keras_emb.training.training_recipe import TrainingRecipe
+
+__all__ = ["fit_interactions"]
+
+
+def fit_interactions(
+    model: keras.Model,
+    interactions: Interactions,
+    recipe: TrainingRecipe,
+    *,
+    loss: Any = "mse",
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 20.0,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> TrainingRecord:
+    """Compiles a model with `SparseAdam` and trains it to its best epoch.
+
+    Args:
+        model: Built Keras model whose inputs are the interactions' features.
+        interactions: Training and validation examples.
+        recipe: Rates, epochs, patience.
+        loss: Loss of the ratings.
+        seed: Seed of the order of batches.
+        checkpoint: File for the state of the run; resumed when it exists.
+        checkpoint_seconds: Least time between two saves.
+        on_epoch: Called with each entry of the history.
+
+    Returns:
+        The record of the run.
+    """
+    model.compile(optimizer=SparseAdam(recipe.learning_rate), loss=loss)
+    model.optimizer.build(model.trainable_variables)
+    batches = ShuffledBatches(
+        interactions.train.features,
+        interactions.train.label,
+        batch_size=recipe.batch_size,
+        seed=seed,
+    )
+    return train(
+        model,
+        batches,
+        interactions.validation,
+        recipe,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        on_epoch=on_epoch,
+    )

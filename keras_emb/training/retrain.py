@@ -1,0 +1,194 @@
+"""Training at sizes that are already decided."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_emb.compression import Budget, SizeAssignment, threshold_assignment
+from keras_emb.datasets import Interactions
+from keras_emb.layers import (
+    MaskedEmbedding,
+    find_tables,
+    replace_tables,
+    table_values,
+)
+from keras_emb.training.fit_interactions import fit_interactions
+from keras_emb.training.train import TrainingRecord
+from keras_emb.training.training_recipe import TrainingRecipe
+
+__all__ = ["apply_assignment", "cubic_schedule", "prune_gradually", "retrain"]
+
+
+def apply_assignment(
+    model: keras.Model, assignment: SizeAssignment
+) -> keras.Model:
+    """Puts fixed sizes on a model's tables.
+
+    Args:
+        model: Any Keras model with tables; it stays as it is.
+        assignment: Sizes or masks, by table name.
+
+    Returns:
+        A copy whose assigned tables are `MaskedEmbedding` layers that hold
+        the same values.
+    """
+    structure = assignment.structure
+
+    def make(name: str, layer: Any) -> Any:
+        if name not in assignment.tables:
+            return layer
+        table = MaskedEmbedding.from_table(layer, structure=structure)
+        if structure == "prefix":
+            table.assign_sizes(assignment.sizes(name))
+        else:
+            table.assign_mask(assignment.mask(name))
+        return table
+
+    return replace_tables(model, make)
+
+
+def retrain(
+    model: keras.Model,
+    assignment: SizeAssignment,
+    interactions: Interactions,
+    recipe: TrainingRecipe,
+    *,
+    start: Literal["pruned", "scratch"] = "pruned",
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 20.0,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> tuple[keras.Model, TrainingRecord]:
+    """Trains a model with its sizes held fixed.
+
+    DNIS (arXiv 2006.04466), last step: after pruning, the surviving entries
+    and all other weights are trained again.
+
+    Args:
+        model: The trained model the sizes were found on; it stays as it is.
+        assignment: The sizes.
+        interactions: Training and validation examples.
+        recipe: Rates, epochs, patience.
+        start: `"pruned"` goes on from the model's values, `"scratch"` from a
+            new initialisation.
+        seed: Seed of the new initialisation and the order of batches.
+        checkpoint: File for the state of the run; resumed when it exists.
+        checkpoint_seconds: Least time between two saves.
+        on_epoch: Called with each entry of the history.
+
+    Returns:
+        The trained model, with `MaskedEmbedding` tables, and the record.
+
+    Raises:
+        ValueError: If `start` is unknown.
+    """
+    if start not in ("pruned", "scratch"):
+        raise ValueError(
+            "`start` must be 'pruned' or 'scratch'. "
+            f"Received: start={start!r}"
+        )
+    if start == "scratch":
+        keras.utils.set_random_seed(seed)
+        model = keras.models.clone_model(model)
+    masked = apply_assignment(model, assignment)
+    record = fit_interactions(
+        masked,
+        interactions,
+        recipe,
+        seed=seed,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        on_epoch=on_epoch,
+    )
+    return masked, record
+
+
+def cubic_schedule(final: float, rounds: int) -> list[float]:
+    """Kept shares that fall fast at first and slowly at the end.
+
+    Zhu and Gupta (arXiv 1710.01878), Equation 1:
+    `final + (1 - final) * (1 - r / rounds)^3`.
+
+    >>> [round(share, 3) for share in cubic_schedule(0.1, 2)]
+    [0.212, 0.1]
+
+    Args:
+        final: Share kept in the end.
+        rounds: Number of shares.
+
+    Returns:
+        The shares of rounds 1 to `rounds`.
+    """
+    return [
+        final + (1 - final) * (1 - r / rounds) ** 3
+        for r in range(1, rounds + 1)
+    ]
+
+
+def prune_gradually(
+    model: keras.Model,
+    budget: Budget | float | int,
+    interactions: Interactions,
+    recipe: TrainingRecipe,
+    *,
+    structure: Literal["mask", "prefix"] = "mask",
+    rounds: int = 5,
+    epochs_per_round: int = 1,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 20.0,
+) -> tuple[SizeAssignment, keras.Model]:
+    """Prunes to a budget in rounds, training between them.
+
+    Args:
+        model: A trained model; it stays as it is.
+        budget: What to keep in the end, as a share of the parameters.
+        interactions: Training and validation examples.
+        recipe: Rate and batch size of the training between rounds.
+        structure: Shape of the result, see `threshold_assignment`.
+        rounds: Number of cuts, on `cubic_schedule`.
+        epochs_per_round: Epochs after each cut but the last, which is left
+            to `retrain`.
+        seed: Seed of the order of batches.
+        checkpoint: Prefix of the rounds' files; resumed when they exist.
+        checkpoint_seconds: Least time between two saves.
+
+    Returns:
+        The final assignment, within the budget, and the model to retrain.
+    """
+    budget = Budget.of(budget)
+    share = threshold_assignment(
+        searched_values(model), budget, structure
+    ).kept_share
+    for number, kept in enumerate(cubic_schedule(share, rounds)):
+        last = number == rounds - 1
+        assignment = threshold_assignment(
+            searched_values(model), budget if last else kept, structure
+        )
+        if last:
+            break
+        model, _ = retrain(
+            model,
+            assignment,
+            interactions,
+            dataclasses.replace(recipe, max_epochs=epochs_per_round),
+            seed=seed + number,
+            checkpoint=f"{checkpoint}_round{number}.npz"
+            if checkpoint
+            else None,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+    return assignment, model
+
+
+def searched_values(model: keras.Model) -> dict[str, np.ndarray]:
+    """Values of the tables wider than one coordinate, by name."""
+    return {
+        name: table_values(table)
+        for name, table in find_tables(model).items()
+        if table.output_dim > 1
+    }

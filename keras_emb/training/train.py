@@ -1,0 +1,245 @@
+"""The training loop: epochs, validation, best state, resume."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.evaluation.predict import Predictor
+from keras_emb.evaluation.rating_metrics import rating_metrics
+from keras_emb.training.batches import Batches
+from keras_emb.training.checkpoint import Checkpoint
+from keras_emb.training.plateau import Plateau
+from keras_emb.training.step_runner import StepRunner
+from keras_emb.training.training_recipe import TrainingRecipe
+
+__all__ = ["TrainingRecord", "train"]
+
+_logger = logging.getLogger(__name__)
+
+Evaluate = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecord:
+    """What happened in a training run.
+
+    Args:
+        history: One mapping an epoch: `epoch`, `step`, `loss`,
+            `learning_rate`, `seconds` and the validation metrics. Epoch 0 is
+            the state before training.
+        best_epoch: Epoch whose state the model holds now.
+        seconds: Time spent, over all sessions of the run.
+    """
+
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    seconds: float
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The entry of `history` whose state the model holds."""
+        return self.history[self.best_epoch]
+
+    @property
+    def steps(self) -> int:
+        """Steps of training in all."""
+        return int(self.history[-1]["step"])
+
+
+def train(
+    model: keras.Model,
+    batches: Batches,
+    validation: Any,
+    recipe: TrainingRecipe,
+    *,
+    evaluate: Evaluate = rating_metrics,
+    monitor: str = "mse",
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 20.0,
+    jit_compile: bool = False,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> TrainingRecord:
+    """Trains a compiled model and leaves it in its best state.
+
+    The state before the first step counts as epoch 0: training that only
+    hurts is undone entirely. A run with a `checkpoint` that was interrupted
+    goes on where it stood and ends as it would have ended.
+
+    Args:
+        model: Compiled and built; its optimizer's rate is set here.
+        batches: Where batches come from, see `ShuffledBatches`.
+        validation: Object with `features` and `label`.
+        recipe: Rates, epochs, patience.
+        evaluate: `(predictions, labels) -> metrics`.
+        monitor: Metric to minimise.
+        checkpoint: File for the state of the run.
+        checkpoint_seconds: Least time between two saves.
+        jit_compile: Whether XLA compiles the steps.
+        on_epoch: Called with each entry of the history.
+
+    Returns:
+        The record of the run.
+
+    Raises:
+        FloatingPointError: If a loss is no longer finite. The last
+            checkpoint stays as it was.
+    """
+    run = _Run(model, recipe, checkpoint, checkpoint_seconds)
+    predictor = Predictor(model)
+    runner = StepRunner(model, jit_compile)
+
+    def validate() -> dict[str, float]:
+        metrics = dict(
+            evaluate(predictor(validation.features), validation.label)
+        )
+        if not np.isfinite(metrics[monitor]):
+            raise FloatingPointError(
+                "Training diverged: a validation metric is not finite. "
+                f"Received: {metrics}"
+            )
+        return metrics
+
+    if not run.resume():
+        run.observe({}, validate(), monitor, 0, on_epoch)
+    while not run.over:
+        first = run.step
+        run.set_learning_rate()
+        logs = runner.run(batches.stack(first, batches.steps_per_epoch))
+        step = first + batches.steps_per_epoch
+        run.observe(logs, validate(), monitor, step, on_epoch)
+        run.save_if_due()
+    run.finish()
+    return TrainingRecord(tuple(run.history), run.best_epoch, run.seconds)
+
+
+class _Run:
+    """State of one training run, in memory and on disk."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        recipe: TrainingRecipe,
+        checkpoint: str | Path | None,
+        checkpoint_seconds: float,
+    ) -> None:
+        self._model = model
+        self._recipe = recipe
+        self._plateau = Plateau.start(recipe)
+        self._checkpoint = Checkpoint(checkpoint) if checkpoint else None
+        self._interval = checkpoint_seconds
+        self._saved_at = self._started_at = time.monotonic()
+        self._earlier_seconds = 0.0
+        self._best: list[np.ndarray] = []
+        self._finished = False
+        self.history: list[dict[str, float]] = []
+        self.best_epoch = 0
+
+    @property
+    def step(self) -> int:
+        return int(self.history[-1]["step"])
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier_seconds + time.monotonic() - self._started_at
+
+    @property
+    def over(self) -> bool:
+        return (
+            self._finished
+            or self._plateau.is_over
+            or len(self.history) > self._recipe.max_epochs
+        )
+
+    def set_learning_rate(self) -> None:
+        self._model.optimizer.learning_rate.assign(self._plateau.learning_rate)
+
+    def observe(
+        self,
+        logs: Mapping[str, float],
+        metrics: Mapping[str, float],
+        monitor: str,
+        step: int,
+        on_epoch: Callable[[dict[str, float]], None] | None,
+    ) -> None:
+        entry = {
+            "epoch": len(self.history),
+            "step": step,
+            **logs,
+            "learning_rate": self._plateau.learning_rate,
+            "seconds": self.seconds,
+            **metrics,
+        }
+        self.history.append(entry)
+        if step == 0:
+            # Untrained, it must not set the bar for the learning rate.
+            self._plateau.best = metrics[monitor]
+            is_best = True
+        else:
+            is_best = self._plateau.observe(metrics[monitor])
+        if is_best:
+            self.best_epoch = len(self.history) - 1
+            self._best = self._model.get_weights()
+        _logger.info("%s", entry)
+        if on_epoch is not None:
+            on_epoch(entry)
+
+    def resume(self) -> bool:
+        if self._checkpoint is None or not self._checkpoint.exists():
+            return False
+        arrays, values = self._checkpoint.load()
+        variables = self._variables()
+        current = [arrays[f"variable_{i}"] for i in range(len(variables))]
+        self._best = [
+            arrays[f"best_{i}"] for i in range(len(self._model.weights))
+        ]
+        for variable, value in zip(variables, current, strict=True):
+            variable.assign(value)
+        self._plateau = Plateau(self._recipe, **values["plateau"])
+        self.history = values["history"]
+        self.best_epoch = values["best_epoch"]
+        self._earlier_seconds = values["seconds"]
+        self._finished = values["finished"]
+        return True
+
+    def save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= self._interval:
+            self._save()
+
+    def finish(self) -> None:
+        self._model.set_weights(self._best)
+        if not self._finished:
+            self._finished = True
+            self._save()
+
+    def _save(self) -> None:
+        if self._checkpoint is None:
+            return
+        arrays = {
+            f"variable_{i}": v.numpy()
+            for i, v in enumerate(self._variables())
+        }
+        arrays.update(
+            (f"best_{i}", value) for i, value in enumerate(self._best)
+        )
+        self._checkpoint.save(
+            arrays,
+            {
+                "plateau": self._plateau.state(),
+                "history": self.history,
+                "best_epoch": self.best_epoch,
+                "seconds": self.seconds,
+                "finished": self._finished,
+            },
+        )
+        self._saved_at = time.monotonic()
+
+    def _variables(self) -> list[keras.Variable]:
+        variables = [*self._model.weights, *self._model.optimizer.variables]
+        outer = getattr(self._model, "outer_optimizer", None)
+        return variables + (list(outer.variables) if outer else [])

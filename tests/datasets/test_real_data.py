@@ -1,0 +1,90 @@
+"""The published figures of MovieLens, where KERAS_EMB_DATA names the files."""
+
+import functools
+import os
+
+import numpy as np
+import pytest
+
+from keras_emb.datasets import Interactions, Ratings, load, read_ratings
+from keras_emb.datasets.movielens.files import find_ratings
+
+FIGURES = {
+    "100k": (100_000, 943, 1_682),
+    "1m": (1_000_209, 6_040, 3_706),
+    "latest-small": (100_836, 610, 9_724),
+}
+
+
+@functools.cache
+def _read(config) -> Ratings:
+    folder = os.environ.get("KERAS_EMB_DATA")
+    if not folder:
+        pytest.skip("KERAS_EMB_DATA is not set")
+    try:
+        find_ratings(folder, config)
+    except ValueError:
+        pytest.skip(f"KERAS_EMB_DATA does not hold {config}")
+    return read_ratings(folder, config)
+
+
+@pytest.mark.parametrize("config", FIGURES)
+def test_counts(config):
+    ratings = _read(config)
+    found = (
+        len(ratings),
+        len(np.unique(ratings.user)),
+        len(np.unique(ratings.item)),
+    )
+    assert found == FIGURES[config]
+    assert ratings.dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "counts"),
+    [
+        ("100k", [6_110, 11_370, 27_145, 34_174, 21_201]),
+        ("1m", [56_174, 107_557, 261_197, 348_971, 226_310]),
+    ],
+)
+def test_rating_counts(config, counts):
+    values, found = np.unique(_read(config).rating, return_counts=True)
+    np.testing.assert_array_equal(values, [1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(found, counts)
+
+
+def test_times_and_stars():
+    ratings = _read("100k")
+    assert (ratings.time.min(), ratings.time.max()) == (874724710, 893286638)
+    latest = _read("latest-small")
+    assert (latest.rating.min(), latest.rating.max()) == (0.5, 5.0)
+
+
+def test_random_split_of_one_million():
+    interactions = Interactions.from_ratings(_read("1m"), "random")
+    sizes = [
+        len(part)
+        for part in (
+            interactions.train,
+            interactions.validation,
+            interactions.test,
+        )
+    ]
+    assert sizes == [700_146, 200_042, 100_021]
+    for counts in interactions.popularity.values():
+        assert counts.sum() == 700_146
+
+
+def test_rows_of_unknown_time_in_one_million():
+    ratings = _read("1m")
+    unknown = int(np.sum(ratings.time == 0))
+    if not unknown:
+        pytest.skip("every row of this copy has a time")
+    with pytest.raises(ValueError, match=f"{unknown} of 1000209 rows"):
+        load("movielens_1m", split="temporal_stream")
+    interactions = load(
+        "movielens_1m", split="leave_one_out", unknown_time="drop"
+    )
+    assert interactions.dropped == {"unknown_time": unknown}
+    users = len(np.unique(ratings.user[ratings.time > 0]))
+    assert len(interactions.test) == len(interactions.validation) == users

@@ -1,0 +1,206 @@
+"""Checks that every layer and every backbone must pass."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_emb.layers import find_tables, table_features
+
+__all__ = [
+    "assert_reads_rows_only",
+    "copy_state",
+    "run_layer_test",
+    "run_model_test",
+    "save_and_load",
+]
+
+
+def run_layer_test(
+    make: Callable[..., Any],
+    *inputs: np.ndarray,
+    expected_shape: tuple[int, ...],
+    table: Callable[[Any], keras.Variable] | None = None,
+) -> None:
+    """Runs the checks every layer must pass.
+
+    Args:
+        make: Returns a new layer; called with `dtype` only or nothing.
+        *inputs: Arrays the layer is called with, batch first.
+        expected_shape: Shape of what it returns for them.
+        table: Gets the variable whose rows are looked up, if there is one:
+            it must never be read as a whole.
+    """
+    layer = make()
+    expected = np.asarray(layer(*inputs))
+    assert expected.shape == expected_shape
+    _check_config(layer)
+    _check_saving(layer, inputs, expected)
+    _check_compiled(layer, inputs, expected)
+    _check_dynamic_batch(layer, inputs, expected_shape)
+    _check_mixed_precision(make, layer, inputs, expected)
+    if table is not None:
+        assert_reads_rows_only(layer, table(layer), inputs)
+
+
+def run_model_test(model: keras.Model, inputs: Mapping[str, Any]) -> None:
+    """Runs the checks every backbone must pass.
+
+    Args:
+        model: A backbone of the zoo.
+        inputs: Integer arrays of shape `(batch,)` by feature.
+    """
+    expected = np.asarray(model(inputs))
+    batch = len(next(iter(inputs.values())))
+    assert expected.shape == (batch, 1)
+    assert expected.dtype == np.float32
+    config = json.loads(json.dumps(model.get_config()))
+    assert _without_identity(
+        type(model).from_config(config).get_config()
+    ) == _without_identity(model.get_config())
+    loaded = save_and_load(model)
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded(inputs), expected)
+    for jit_compile in (False, True):
+        call = tf.function(model, jit_compile=jit_compile)
+        np.testing.assert_allclose(call(inputs), expected, 1e-5, 1e-6)
+    one = {name: ids[:1] for name, ids in inputs.items()}
+    np.testing.assert_allclose(model(one), expected[:1], 1e-5, 1e-6)
+    assert find_tables(model) == dict(model.tables)
+    assert set(table_features(model)) == set(model.tables)
+    assert set(table_features(model).values()) == set(inputs)
+    for usage in model.usages():
+        assert set(usage.tables) <= set(model.tables)
+    copy = type(model).from_config(model.get_config())
+    copy_state(model, copy)
+    copy.compile(keras.optimizers.Adam(1e-2), loss="mse")
+    target = np.ones((batch, 1), "float32")
+    before = copy.evaluate(inputs, target, verbose=0)
+    copy.fit(inputs, target, epochs=3, verbose=0)
+    assert copy.evaluate(inputs, target, verbose=0) < before
+    np.testing.assert_array_equal(model(inputs), expected)
+
+
+def save_and_load(model: keras.Model) -> keras.Model:
+    """A model written to a `.keras` file and read again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return keras.saving.load_model(path)
+
+
+def copy_state(source: Any, target: Any) -> None:
+    """Gives a layer or model the weights of another of its kind."""
+    for old, new in zip(source.variables, target.variables, strict=True):
+        new.assign(old.value)
+
+
+def assert_reads_rows_only(
+    layer: Any, table: keras.Variable, inputs: tuple[np.ndarray, ...]
+) -> None:
+    """Checks that neither a lookup nor its gradient reads the table."""
+
+    @tf.function
+    def gradient(*ids: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(table.value)
+            loss = tf.reduce_sum(tf.cast(layer(*ids), "float32") ** 2)
+        result = tape.gradient(loss, table.value)
+        assert isinstance(result, tf.IndexedSlices)
+        return result.values, result.indices
+
+    graph = gradient.get_concrete_function(*map(tf.constant, inputs)).graph
+    handles = {
+        id(inner)
+        for outer, inner in graph.captures
+        if outer is table.value.handle
+    }
+    assert handles, "The table is not used at all."
+    for operation in graph.get_operations():
+        if operation.type == "ReadVariableOp":
+            assert id(operation.inputs[0]) not in handles, operation.name
+
+
+def _check_config(layer: Any) -> None:
+    config = layer.get_config()
+    stored = json.loads(json.dumps(config))
+    copy = type(layer).from_config(stored)
+    assert _without_identity(copy.get_config()) == _without_identity(config)
+    assert [v.shape for v in copy.variables] == [
+        v.shape for v in layer.variables
+    ]
+
+
+def _check_saving(
+    layer: Any, inputs: tuple[np.ndarray, ...], expected: np.ndarray
+) -> None:
+    symbolic = [
+        keras.Input(array.shape[1:], dtype=array.dtype.name) for array in inputs
+    ]
+    model = keras.Model(symbolic, layer(*symbolic))
+    loaded = save_and_load(model)
+    assert len(loaded.variables) == len(model.variables)
+    np.testing.assert_array_equal(loaded(list(inputs)), expected)
+
+
+def _check_compiled(
+    layer: Any, inputs: tuple[np.ndarray, ...], expected: np.ndarray
+) -> None:
+    for jit_compile in (False, True):
+        call = tf.function(layer, jit_compile=jit_compile)
+        np.testing.assert_allclose(call(*inputs), expected, rtol=1e-6)
+
+
+def _check_dynamic_batch(
+    layer: Any, inputs: tuple[np.ndarray, ...], shape: tuple[int, ...]
+) -> None:
+    specs = [
+        tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in inputs
+    ]
+    call = tf.function(layer, input_signature=specs)
+    for batch in (1, len(inputs[0])):
+        part = call(*(array[:batch] for array in inputs))
+        assert tuple(part.shape) == (batch, *shape[1:])
+    symbolic = layer(
+        *(
+            keras.Input(array.shape[1:], dtype=array.dtype.name)
+            for array in inputs
+        )
+    )
+    assert symbolic.shape == (None, *shape[1:])
+
+
+def _check_mixed_precision(
+    make: Callable[..., Any],
+    layer: Any,
+    inputs: tuple[np.ndarray, ...],
+    expected: np.ndarray,
+) -> None:
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        mixed = make(dtype=policy)
+        output = mixed(*inputs)
+        assert output.dtype == mixed.compute_dtype
+        for variable in mixed.trainable_variables:
+            assert variable.dtype == "float32"
+        copy_state(layer, mixed)
+        np.testing.assert_allclose(
+            np.asarray(mixed(*inputs), "float32"), expected, 2e-2, 2e-2
+        )
+
+
+def _without_identity(config: Any) -> Any:
+    """A configuration without the numbers Keras tells objects apart by."""
+    if isinstance(config, dict):
+        return {
+            key: _without_identity(value)
+            for key, value in config.items()
+            if key != "shared_object_id"
+        }
+    if isinstance(config, list | tuple):
+        return [_without_identity(value) for value in config]
+    return config

@@ -1,0 +1,11 @@
+"""Backbones and experiments, installed as `keras_emb.zoo`."""
+
+from keras_emb.zoo.backbones import (
+    BACKBONES,
+    MLP,
+    Backbone,
+    MatrixFactorization,
+    NeuMF,
+)
+
+__all__ = ["BACKBONES", "MLP", "Backbone", "MatrixFactorization", "NeuMF"]

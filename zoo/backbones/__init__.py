@@ -1,0 +1,14 @@
+"""Backbones: Keras models that never know which kind of table they hold."""
+
+from keras_emb.zoo.backbones.backbone import Backbone
+from keras_emb.zoo.backbones.matrix_factorization import MatrixFactorization
+from keras_emb.zoo.backbones.mlp import MLP
+from keras_emb.zoo.backbones.neumf import NeuMF
+
+__all__ = ["BACKBONES", "MLP", "Backbone", "MatrixFactorization", "NeuMF"]
+
+BACKBONES: dict[str, type[Backbone]] = {
+    "matrix_factorization": MatrixFactorization,
+    "mlp": MLP,
+    "neumf": NeuMF,
+}

@@ -1,0 +1,89 @@
+"""What every backbone of the zoo is."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import keras
+
+from keras_emb.layers.object_sharing import object_sharing
+
+__all__ = ["Backbone"]
+
+
+class Backbone(keras.Model):
+    """A functional Keras model over named tables.
+
+    A subclass builds its layers and its functional graph in the constructor
+    and passes both on. It never knows what kind of table it has been given:
+    dense, under search, masked or compact.
+
+    Args:
+        inputs: Mapping of `keras.Input`, by feature.
+        outputs: The prediction, of shape `(batch, 1)`.
+        tables: Table layers by name.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    table_features: ClassVar[Mapping[str, str]]
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Any,
+        tables: Mapping[str, Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(inputs=dict(inputs), outputs=outputs, **kwargs)
+        self.tables = dict(tables)
+
+    @classmethod
+    def check_tables(cls, tables: Mapping[str, Any]) -> None:
+        """Refuses tables of other names than the backbone's."""
+        if set(tables) != set(cls.table_features):
+            raise ValueError(
+                f"`tables` of {cls.__name__} must be named "
+                f"{sorted(cls.table_features)}. "
+                f"Received: tables={sorted(tables)}"
+            )
+
+    def usages(self) -> list[Any]:
+        """How the tables are used, see `keras_emb.layers.table_usage`."""
+        return []
+
+    def with_tables(self, tables: Mapping[str, Any]) -> Self:
+        """A copy with other tables and the same other weights.
+
+        Args:
+            tables: Table layers by name, of the widths of the old ones.
+        """
+        config = self.get_config()
+        config["tables"] = dict(tables)
+        copy = type(self)(**config)
+        own = {id(table) for table in self.tables.values()}
+        for layer in self.layers:
+            if id(layer) not in own:
+                copy.get_layer(layer.name).set_weights(layer.get_weights())
+        return copy
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "tables": {
+                name: keras.saving.serialize_keras_object(table)
+                for name, table in self.tables.items()
+            },
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> Self:
+        config = dict(config)
+        with object_sharing():
+            config["tables"] = {
+                name: keras.saving.deserialize_keras_object(
+                    table, custom_objects=custom_objects
+                )
+                for name, table in config["tables"].items()
+            }
+        return cls(**config)

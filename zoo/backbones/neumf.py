@@ -1,0 +1,151 @@
+"""Neural matrix factorization."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import keras
+
+from keras_emb.layers import DenseEmbedding, IntoDense, WeightedProduct
+from keras_emb.zoo.backbones.backbone import Backbone
+
+__all__ = ["NeuMF"]
+
+
+@keras.saving.register_keras_serializable(package="keras_emb")
+class NeuMF(Backbone):
+    """Generalised matrix factorization beside a perceptron.
+
+    He et al., "Neural Collaborative Filtering", WWW 2017, Section 3.4. Each
+    side has two tables, one a path, so that the leading coordinates of a row
+    mean something in each. DNIS (arXiv 2006.04466) keeps both in one row of
+    width `D = 5d`: d coordinates for the product, 4d for the perceptron.
+
+    >>> model = NeuMF.from_sizes(users=100, items=50, embedding_dim=20)
+    >>> import numpy as np
+    >>> ids = np.array([1, 2])
+    >>> model({"user": ids, "item": ids}).shape
+    TensorShape([2, 1])
+
+    Args:
+        tables: Table layers named `user_gmf`, `item_gmf`, `user_mlp` and
+            `item_mlp`.
+        hidden_units: Widths of the hidden layers; `(M, M/2, M/4)` by
+            default, with M the width of the user's perceptron table.
+        output_bias: First value of the output's bias; the mean rating saves
+            epochs.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: `{"user", "item"}`, integer tensors of shape `(batch,)`.
+
+    Output shape:
+        `(batch, 1)`.
+
+    Raises:
+        ValueError: If a table is missing, or the tables of the product
+            differ in width.
+    """
+
+    table_features: ClassVar[Mapping[str, str]] = {
+        "user_gmf": "user",
+        "item_gmf": "item",
+        "user_mlp": "user",
+        "item_mlp": "item",
+    }
+
+    def __init__(
+        self,
+        tables: Mapping[str, Any],
+        hidden_units: Any = None,
+        output_bias: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        self.check_tables(tables)
+        left, right = (tables[f"{side}_gmf"] for side in ("user", "item"))
+        if left.output_dim != right.output_dim:
+            raise ValueError(
+                "`tables` of the product must be of one width. Received: "
+                f"user_gmf of {left.output_dim}, item_gmf of "
+                f"{right.output_dim}"
+            )
+        width = tables["user_mlp"].output_dim
+        units = list(
+            hidden_units or (width, max(width // 2, 1), max(width // 4, 1))
+        )
+        inputs = {
+            name: keras.Input((), dtype="int32", name=name)
+            for name in ("user", "item")
+        }
+        rows = {
+            name: table(inputs[self.table_features[name]])
+            for name, table in tables.items()
+        }
+        product = keras.layers.Multiply(name="product")(
+            [rows["user_gmf"], rows["item_gmf"]]
+        )
+        hidden = keras.layers.Concatenate(name="concatenate")(
+            [rows["user_mlp"], rows["item_mlp"]]
+        )
+        for index, size in enumerate(units):
+            dense = keras.layers.Dense(
+                size, activation="relu", name=f"hidden_{index}"
+            )
+            hidden = dense(hidden)
+        both = keras.layers.Concatenate(name="both")([product, hidden])
+        output = keras.layers.Dense(
+            1,
+            bias_initializer=keras.initializers.Constant(output_bias),
+            dtype="float32",
+            name="rating",
+        )(both)
+        super().__init__(inputs, output, tables, **kwargs)
+        self.hidden_units = units
+        self.output_bias = output_bias
+
+    @classmethod
+    def from_sizes(
+        cls, *, users: int, items: int, embedding_dim: int, **kwargs: Any
+    ) -> Self:
+        """A model with dense tables.
+
+        Args:
+            users: Rows of the user tables.
+            items: Rows of the item tables.
+            embedding_dim: Width D of a side's two tables together, a
+                multiple of 5.
+            **kwargs: Further arguments of the constructor.
+
+        Raises:
+            ValueError: If `embedding_dim` is not a multiple of 5.
+        """
+        if embedding_dim % 5 or embedding_dim < 5:
+            raise ValueError(
+                "`embedding_dim` must be a positive multiple of 5: a fifth "
+                "goes to the product, the rest to the perceptron. "
+                f"Received: embedding_dim={embedding_dim}"
+            )
+        rows = {"user": users, "item": items}
+        widths = {"gmf": embedding_dim // 5, "mlp": embedding_dim // 5 * 4}
+        tables = {
+            f"{side}_{path}": DenseEmbedding(
+                rows[side], width, name=f"{side}_{path}_table"
+            )
+            for path, width in widths.items()
+            for side in rows
+        }
+        return cls(tables, **kwargs)
+
+    def usages(self) -> list[Any]:
+        first = self.get_layer("hidden_0")
+        return [
+            WeightedProduct("user_gmf", "item_gmf", self.get_layer("rating")),
+            IntoDense("user_mlp", first),
+            IntoDense("item_mlp", first, self.tables["user_mlp"].output_dim),
+        ]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "output_bias": self.output_bias,
+        }

@@ -1,0 +1,1 @@
+"""One YAML file an experiment; `keras_emb.experiments` reads them."""
