@@ -65,6 +65,7 @@ def load(
             files, and data that the split refuses.
         ImportError: If the data must be downloaded and TensorFlow Datasets is
             not installed.
+        ConnectionError: If the download fails.
     """
     if name == "synthetic":
         ratings = clean(synthetic().ratings, min_item_ratings)
@@ -89,12 +90,21 @@ def _movielens(
 
 
 def _read_with_tfds(config: str) -> Ratings:
-    from keras_emb.datasets.movielens.movielens import MovieLens, tfds
+    # First, for its hint on how to install what is missing.
+    from keras_emb.datasets.movielens.movielens import MovieLens  # isort: skip
+    import tensorflow_datasets as tfds
 
     builder = MovieLens(config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-    )
+    try:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    except OSError as error:
+        raise ConnectionError(
+            f"MovieLens {config} could not be downloaded ({error}). Put the "
+            f"files of {CONFIGS[config].url} into a folder and name it by "
+            "`data_dir` or KERAS_EMB_DATA."
+        ) from error
     # One shard at a time keeps the order of the official file.
     batches = list(
         tfds.as_numpy(
@@ -105,9 +115,13 @@ def _read_with_tfds(config: str) -> Ratings:
             )
         )
     )
+    columns = {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name in ("user", "item", "rating", "time")
+    }
     return Ratings(
-        **{
-            column: np.concatenate([batch[column] for batch in batches])
-            for column in ("user", "item", "rating", "time")
-        }
+        user=columns["user"],
+        item=columns["item"],
+        rating=columns["rating"],
+        time=columns["time"],
     )

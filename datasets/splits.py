@@ -239,7 +239,11 @@ def _places(
 
 
 def _by_part(part: npt.NDArray[np.int64]) -> RowSplit:
-    return RowSplit(*(np.flatnonzero(part == number) for number in range(3)))
+    return RowSplit(
+        train=np.flatnonzero(part == 0),
+        validation=np.flatnonzero(part == 1),
+        test=np.flatnonzero(part == 2),
+    )
 
 
 def _timed_rows(

@@ -4,9 +4,13 @@ from keras_emb import datasets, zoo
 from keras_emb.bilevel import BilevelModel
 from keras_emb.compression import (
     Budget,
+    CompactionReport,
+    MemoryReport,
     SizeAssignment,
     TableSizes,
     align,
+    compact,
+    memory_report,
     threshold_assignment,
 )
 from keras_emb.evaluation import Predictor, rating_metrics
@@ -15,6 +19,7 @@ from keras_emb.layers import (
     DotProduct,
     IntoDense,
     MaskedEmbedding,
+    MixedDimensionEmbedding,
     SelectedEmbedding,
     SharedSpace,
     SoftDimensionSelection,
@@ -25,18 +30,31 @@ from keras_emb.layers import (
     table_features,
 )
 from keras_emb.optimizers import SparseAdam, deduplicate
-from keras_emb.search import DNIS
+from keras_emb.search import (
+    DNIS,
+    MagnitudePruning,
+    PowerRule,
+    RandomBlocks,
+    Uniform,
+)
+from keras_emb.serving import export_for_serving
 from keras_emb.training import TrainingRecipe, retrain, train
 
 __all__ = [
     "DNIS",
     "BilevelModel",
     "Budget",
+    "CompactionReport",
     "DenseEmbedding",
     "DotProduct",
     "IntoDense",
+    "MagnitudePruning",
     "MaskedEmbedding",
+    "MemoryReport",
+    "MixedDimensionEmbedding",
+    "PowerRule",
     "Predictor",
+    "RandomBlocks",
     "SelectedEmbedding",
     "SharedSpace",
     "SizeAssignment",
@@ -44,12 +62,16 @@ __all__ = [
     "SparseAdam",
     "TableSizes",
     "TrainingRecipe",
+    "Uniform",
     "WeightedProduct",
     "align",
+    "compact",
     "datasets",
     "deduplicate",
+    "export_for_serving",
     "find_tables",
     "gather_rows",
+    "memory_report",
     "rating_metrics",
     "replace_tables",
     "retrain",

@@ -280,7 +280,7 @@ def _problem(line: str, separator: str) -> str | None:
         )
     for name, field in zip(_COLUMNS, fields, strict=True):
         try:
-            value = float(field) if name == "rating" else np.int64(field)
+            value = float(field if name == "rating" else np.int64(field))
         except (ValueError, OverflowError):
             kind = "a number" if name == "rating" else "an integer"
             return f"{name} must be {kind}"

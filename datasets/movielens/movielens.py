@@ -79,9 +79,7 @@ class MovieLens(tfds.core.GeneratorBasedBuilder):
         self, folder: str, config: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         ratings = parse_ratings(folder, config)
-        columns = (ratings.user, ratings.item, ratings.rating, ratings.time)
+        names = ("user", "item", "rating", "time")
+        columns = [getattr(ratings, name) for name in names]
         for key, row in enumerate(zip(*columns, strict=True)):
-            yield (
-                key,
-                dict(zip(("user", "item", "rating", "time"), row, strict=True)),
-            )
+            yield key, dict(zip(names, row, strict=True))

@@ -145,7 +145,7 @@ def _pairs(
 
 
 def _power_law(size: int) -> npt.NDArray[np.float64]:
-    return np.arange(1, size + 1) ** -_POPULARITY_EXPONENT
+    return np.power(np.arange(1.0, size + 1), -_POPULARITY_EXPONENT)
 
 
 def _factors(

@@ -129,7 +129,9 @@ class BilevelModel(keras.Model):
                 f"`hypergradient` must be one of {_ORDERS}. "
                 f"Received: hypergradient={hypergradient!r}"
             )
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(
+            optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
+        )
         self.outer_optimizer = keras.optimizers.get(outer_optimizer)
         for name in ("optimizer", "outer_optimizer"):
             if isinstance(

@@ -79,9 +79,7 @@ def unrolled_hypergradient(
                 rows.append(
                     (
                         variable,
-                        tf.IndexedSlices(
-                            -rate * slices.values, slices.indices
-                        ),
+                        tf.IndexedSlices(-rate * slices.values, slices.indices),
                     )
                 )
             else:

@@ -1,6 +1,7 @@
 """Turning tables into the basis in which a cut costs least."""
 
 import collections
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -185,6 +186,7 @@ def align(
             model.name,
         )
         return replace_tables(model, lambda name, table: table)
+    usages = [_of_model(usage, model) for usage in usages]
     aligner = _Aligner(model, popularity, usages)
     for usage in usages:
         if isinstance(usage, SharedSpace):
@@ -194,6 +196,24 @@ def align(
     for name in aligner.dense_alone:
         aligner.into_dense(name)
     return aligner.copy()
+
+
+def _of_model(usage: Any, model: keras.Model) -> Any:
+    """The usage with its layer looked up in the model at hand."""
+    layer = getattr(usage, "layer", None)
+    if layer is None or any(
+        layer is own for own in model._flatten_layers(include_self=False)
+    ):
+        return usage
+    # A search hands on copies of a model, whose layers keep their names.
+    name = layer if isinstance(layer, str) else layer.name
+    try:
+        return dataclasses.replace(usage, layer=model.get_layer(name))
+    except ValueError as error:
+        raise ValueError(
+            "`layer` of a usage must be a layer of the model, or its name. "
+            f"Received: {name!r} in {usage}"
+        ) from error
 
 
 class _Aligner:
@@ -271,7 +291,9 @@ class _Aligner:
         tables = find_tables(copy)
         for name, values in self.tables.items():
             tables[name].embeddings.assign(values)
-        layers = {id(old): new for old, new in paired_layers(self.model, copy)}
+        closed = {id(table) for table in self.layers.values()}
+        pairs = paired_layers(self.model, copy, closed)
+        layers = {id(old): new for old, new in pairs}
         for layer, kernel in self.kernels.values():
             layers[id(layer)].kernel.assign(kernel)
         return copy
@@ -347,7 +369,7 @@ class _Aligner:
         for position, usage in enumerate(usages):
             if not isinstance(usage, IntoDense | WeightedProduct):
                 continue
-            kernel = getattr(usage.layer, "kernel", None)
+            kernel: Any = getattr(usage.layer, "kernel", None)
             width = self.tables[usage.tables[0]].shape[1]
             shape = () if kernel is None else tuple(kernel.shape)
             single = isinstance(usage, WeightedProduct)

@@ -104,7 +104,7 @@ class Budget:
                 f"Received: {self}"
             )
         # A share like 0.29 lies a rounding below its hundredfold.
-        return math.floor(self.share * dense_parameters * (1 + 1e-12))
+        return math.floor(self.share * dense_parameters * (1 + 1e-15))
 
     def resolve_share(self, tables: Mapping[str, Any]) -> float:
         """The budget as a share of parameters, an index not counted.

@@ -74,7 +74,7 @@ def compact(
     >>> sizes = SizeAssignment.uniform({"word": (1000, 8)}, size=2)
     >>> small, report = compact(model, sizes)
     >>> report.after.values, report.after.index
-    (8000, 24)
+    (8000, 28)
 
     Args:
         model: A built Keras model with tables; it stays as it is.

@@ -126,10 +126,15 @@ def memory_report(model: keras.Model) -> MemoryReport:
     Raises:
         ValueError: If the model is not built.
     """
-    if not model.built:
+    missing = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if not layer.built and not layer._layers
+    ]
+    if missing:
         raise ValueError(
             "`model` must be built before its weights can be counted. "
-            f"Received: model={model.name}"
+            f"Received: model={model.name} with unbuilt layers {missing}"
         )
     counted: set[int] = set()
     tables = {
@@ -146,38 +151,29 @@ def memory_report(model: keras.Model) -> MemoryReport:
 
 
 def _table_memory(table: Any, counted: set[int]) -> TableMemory:
-    rows = getattr(table, "vocabulary_size", None) or table.input_dim
-    value_ids, itemsize = _value_weights(table)
+    rows = int(getattr(table, "vocabulary_size", None) or table.input_dim)
+    output_dim = int(table.output_dim)
     values = index = 0
-    for weight in table.weights:
-        if id(weight) in counted:
-            continue
-        counted.add(id(weight))
-        if id(weight) in value_ids:
-            values += _num_bytes(weight)
-        else:
-            index += _num_bytes(weight)
-    return TableMemory(
-        rows=int(rows),
-        output_dim=int(table.output_dim),
-        values=values,
-        index=index,
-        dense=int(rows) * int(table.output_dim) * itemsize,
-    )
-
-
-def _value_weights(table: Any) -> tuple[set[int], int]:
-    """Ids of the weights that hold a table's values, and their width."""
-    layers = list(table._flatten_layers())
-    weights = [
-        weight
-        for layer in layers
-        for name in ("packed_values", "embeddings")
-        if (weight := getattr(layer, name, None)) is not None
-    ]
-    if not weights:
-        return set(), 4
-    return {id(weight) for weight in weights}, _itemsize(weights[0])
+    itemsize = None
+    for layer in table._flatten_layers():
+        stored = getattr(layer, "packed_values", None)
+        stored = (
+            getattr(layer, "embeddings", None) if stored is None else stored
+        )
+        own = [*layer._trainable_variables, *layer._non_trainable_variables]
+        for weight in own:
+            if id(weight) in counted:
+                continue
+            counted.add(id(weight))
+            if weight is not stored:
+                index += _num_bytes(weight)
+                continue
+            itemsize = itemsize or _itemsize(weight)
+            kept = getattr(layer, "value_bytes", _num_bytes(weight))
+            values += kept
+            index += _num_bytes(weight) - kept
+    dense = rows * output_dim * (itemsize or _itemsize(table.weights[0]))
+    return TableMemory(rows, output_dim, values, index, dense)
 
 
 def _num_bytes(weight: Any) -> int:

@@ -93,7 +93,7 @@ class TableSizes:
 
     @property
     def index_bytes(self) -> int:
-        """Bytes needed to find the values, rows in the order they have.
+        """Bytes that locate the values, rows in the order they have.
 
         Little more than a byte a row at most, a few numbers where rows of
         one size stand together; and for a mask, what says which columns
@@ -117,7 +117,8 @@ class TableSizes:
             What `compact` stores for this table with its rows in the order
             they have; folding the order can only make it less.
         """
-        values = self.num_parameters * bytes_per_value(precision)
+        # One zero stands at the end, for all entries that are not kept.
+        values = (self.num_parameters + 1) * bytes_per_value(precision)
         return values + self.index_bytes
 
     def __eq__(self, other: object) -> bool:

@@ -1,6 +1,5 @@
 """Predictions for whole arrays, in blocks."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -29,12 +28,8 @@ class Predictor:
 
     def __init__(self, model: keras.Model, block_size: int = 65_536) -> None:
         self._block_size = block_size
-        self._function = tf.function(
-            lambda inputs: tf.cast(
-                tf.reshape(model(inputs, training=False), [-1]), tf.float32
-            ),
-            reduce_retracing=True,
-        )
+        self._model = model
+        self._function: Any = None
 
     def __call__(self, inputs: Any) -> np.ndarray:
         """Predicts every example.
@@ -50,15 +45,24 @@ class Predictor:
         blocks = []
         for start in range(0, count, self._block_size):
             part = slice(start, start + self._block_size)
-            block = _slice(inputs, part)
+            block = keras.tree.map_structure(
+                lambda array, part=part: tf.convert_to_tensor(array[part]),
+                inputs,
+            )
+            if self._function is None:
+                self._function = self._trace(block)
             blocks.append(self._function(block).numpy())
         return np.concatenate(blocks) if blocks else np.zeros(0, "float32")
 
+    def _trace(self, block: Any) -> Any:
+        # One signature for every block: the last one is shorter.
+        signature = keras.tree.map_structure(
+            lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype),
+            block,
+        )
 
-def _slice(inputs: Any, part: slice) -> Any:
-    if isinstance(inputs, Mapping):
-        return {
-            key: tf.convert_to_tensor(value[part])
-            for key, value in inputs.items()
-        }
-    return tf.convert_to_tensor(inputs[part])
+        def predict(inputs: Any) -> Any:
+            outputs = self._model(inputs, training=False)
+            return tf.cast(tf.reshape(outputs, [-1]), tf.float32)
+
+        return tf.function(predict, input_signature=[signature])

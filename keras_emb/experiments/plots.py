@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedLocator,
     FuncFormatter,
+    MaxNLocator,
     NullFormatter,
     NullLocator,
 )
@@ -36,8 +37,6 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "dnis_aligned_mask": (_GREEN, "X", "--"),
     "dnis_aligned_prefix": (_BLUE, "o", "-"),
 }
-# Where rows without a training example stand on the log axis.
-_NEVER = 0.3
 _OTHER_STYLE = (_RED, "h", ":")
 
 
@@ -60,6 +59,10 @@ def plot_sizes(
             ax.set_title(name)
             ax.set_xlabel("popularity (training examples of the row)")
         axes[0].set_ylabel("size (live entries of the row)")
+        # Room for the legend, on the axis that all tables share.
+        largest = max(int(np.max(of_table)) for of_table in sizes.values())
+        axes[0].set_ylim(-0.7, largest * 1.18 + 0.7)
+        axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
         axes[-1].legend(loc="upper left")
 
 
@@ -167,7 +170,7 @@ def plot_pruning(
         dense: Error of the dense model, if it is to be shown.
         metric: Name of the error.
     """
-    with _figure(path, (6.4, 4.2)) as figure:
+    with _figure(path, (7.6, 4.2)) as figure:
         ax = figure.add_subplot()
         if dense is not None:
             ax.axhline(dense, color=_BLACK, linestyle=":", label="dense")
@@ -196,7 +199,7 @@ def plot_pruning(
         ax.invert_xaxis()
         ax.set_xlabel("parameters kept (%)")
         ax.set_ylabel(f"validation {metric.upper()}")
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 @contextmanager
@@ -222,7 +225,10 @@ def _figure(
 def _draw_sizes(
     ax: Axes, sizes: npt.NDArray[Any], popularity: npt.NDArray[Any]
 ) -> None:
-    shown = np.maximum(popularity, _NEVER)
+    # Rows without an example stand left of all others on the log axis.
+    low = float(popularity[popularity > 0].min(initial=popularity.max()))
+    never = low / 2 if low else 0.5
+    shown = np.maximum(popularity, never)
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(sizes))
     ax.scatter(
         shown,
@@ -248,14 +254,11 @@ def _draw_sizes(
         markeredgecolor="white",
         label="mean of a tenth of the rows",
     )
-    ax.set_xscale("log")
-    low, high = np.log10(shown[[shown.argmin(), shown.argmax()]])
-    ticks = 10.0 ** np.arange(max(0, math.floor(low)), math.floor(high) + 1)
-    labels = [f"{tick:,.0f}" for tick in ticks]
+    _label_log_axis(ax, set(shown.tolist()))
     if popularity.min() == 0:
-        ticks, labels = np.append(ticks, _NEVER), [*labels, "0"]
-    ax.set_xticks(ticks, labels)
-    ax.set_ylim(-0.7, sizes.max() * 1.18 + 0.7)
+        ticks = [tick for tick in ax.get_xticks() if tick >= low > 0]
+        labels = [f"{tick:,.6g}" for tick in ticks]
+        ax.set_xticks([never, *ticks], ["0", *labels])
 
 
 def _draw_dense(ax: Axes, cell: Mapping[str, Any], metric: str) -> None:
@@ -282,18 +285,20 @@ def _table_bytes(cell: Mapping[str, Any]) -> float:
 
 def _label_log_axis(ax: Axes, values: set[float]) -> None:
     """Puts plain numbers where values stand, rather than powers of ten."""
-    low, high = min(values), max(values)
-    steps = [
-        mantissa * 10.0**power
-        for power in range(-6, 12)
-        for mantissa in (1, 2, 5)
-    ]
-    low, high = low / 1.25, high * 1.25
-    shown = [step for step in steps if low <= step <= high]
+    low, high = min(values) / 1.25, max(values) * 1.25
+    shown: list[float] = []
+    for mantissas in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        if len(shown) < 4:
+            shown = [
+                mantissa * 10.0**power
+                for power in range(-6, 12)
+                for mantissa in mantissas
+                if low <= mantissa * 10.0**power <= high
+            ]
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     ax.xaxis.set_major_locator(FixedLocator(shown))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.4g}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
 

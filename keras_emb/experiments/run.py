@@ -246,9 +246,7 @@ def _draw(
             name: _curve(result["baselines"][name].values()) for name in pruned
         }
         dense = result["baselines"]["dense"].values()
-        plot_pruning(
-            curves, folder / "pruning.png", dense=_curve(dense)[1][0]
-        )
+        plot_pruning(curves, folder / "pruning.png", dense=_curve(dense)[1][0])
 
 
 def _curve(

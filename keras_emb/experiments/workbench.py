@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_emb.compression import Budget, SizeAssignment, align
+from keras_emb.compression import Budget, SizeAssignment, align, compact
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import Predictor, rating_metrics
 from keras_emb.experiments.config import ExperimentConfig
@@ -18,12 +19,12 @@ from keras_emb.experiments.trials import method_trials
 from keras_emb.layers import table_features
 from keras_emb.search import (
     DNIS,
-    MagnitudePruning,
     PowerRule,
     RandomBlocks,
     Uniform,
 )
 from keras_emb.search.dnis.selection import searched_tables
+from keras_emb.serving import export_for_serving
 from keras_emb.training import (
     TrainingRecipe,
     TrainingRecord,
@@ -166,35 +167,31 @@ class Workbench:
             )
             for part in ("validation", "test")
         }
-        values = 4 * assignment.num_parameters
-        others = 4 * (
-            model.count_params()
-            - sum(
-                table.count_params()
-                for table in searched_tables(model).values()
-            )
-        )
+        small, compaction = compact(model, assignment, row_order="fold")
+        num_bytes = {
+            "values": compaction.after.values,
+            "index": compaction.after.index,
+            "dense_layers": compaction.after.dense_layers,
+            "total": compaction.after.total,
+        }
+        if unit.share in (1.0, self._config.export.share):
+            num_bytes["artifact_on_disk"] = _bytes_on_disk(small)
         record = {
             "method": unit.method,
             "share": unit.share,
             "seed": unit.seed,
             "metrics": metrics,
             "parameters": assignment.num_parameters,
-            "bytes": {
-                "values": values,
-                "index": assignment.index_bytes,
-                "dense_layers": others,
-                "total": values + assignment.index_bytes + others,
-            },
+            "bytes": num_bytes,
             "seconds": {
                 **self._preparation_seconds(unit),
                 "retrain": training.seconds,
                 "evaluate": time.monotonic() - started,
             },
             "steps": {"retrain": training.steps},
-            "trial": method_trials(
-                unit.method, self._config.tuning_trials
-            )[unit.trial],
+            "trial": method_trials(unit.method, self._config.tuning_trials)[
+                unit.trial
+            ],
         }
         write_json(path, record)
         if not self._is_exported(unit):
@@ -355,9 +352,7 @@ class Workbench:
             )
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
-        search = DNIS(
-            1.0, recipe=self._recipe(1.0), seed=seed, **settings
-        )
+        search = DNIS(1.0, recipe=self._recipe(1.0), seed=seed, **settings)
         search.fit(
             dense,
             self._interactions,
@@ -397,3 +392,9 @@ class Workbench:
 
     def _state(self, name: str) -> str:
         return str(self._folder / "states" / name)
+
+
+def _bytes_on_disk(model: keras.Model) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        version = export_for_serving(model, folder)
+        return sum(f.stat().st_size for f in version.rglob("*") if f.is_file())

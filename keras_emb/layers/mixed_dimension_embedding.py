@@ -29,7 +29,8 @@ class MixedDimensionEmbedding(keras.layers.Layer):
     the same size they form a group, and the start of a row follows from its
     group; where the groups would take more bytes than a size a row, the
     sizes are stored, with a start for every block of rows. One gather reads
-    the values of a batch, padded with zeros to `output_dim`.
+    the values of a batch, padded to `output_dim` with a zero that stands at
+    the end of the vector.
 
     The values are not trainable: it is a table to deploy. `compact` makes
     it; train with `MaskedEmbedding`.
@@ -37,10 +38,10 @@ class MixedDimensionEmbedding(keras.layers.Layer):
     >>> import numpy as np
     >>> rows = np.arange(12.0).reshape(3, 4)
     >>> table = MixedDimensionEmbedding.from_rows(rows, sizes=[4, 0, 2])
-    >>> table([2, 0]).numpy().tolist()
+    >>> table(np.array([2, 0])).numpy().tolist()
     [[8.0, 9.0, 0.0, 0.0], [0.0, 1.0, 2.0, 3.0]]
     >>> table.value_bytes, table.index_bytes
-    (24, 72)
+    (24, 76)
 
     Args:
         vocabulary_size: Number of rows.
@@ -92,7 +93,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         self.structure = structure
         self.mask_storage = mask_storage
         self.packed_values = self.add_weight(
-            shape=(self.num_values,),
+            shape=(self.num_values + 1,),
             initializer="zeros",
             trainable=False,
             autocast=False,
@@ -118,7 +119,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         elif structure == "mask":
             self.columns = self._add_index(
                 "columns",
-                (self.num_values,),
+                (self.num_values + 1,),
                 small_integer(self.output_dim - 1),
             )
         self.built = True
@@ -185,7 +186,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
     def _assign(
         self, rows: np.ndarray, kept: np.ndarray, sizes: np.ndarray
     ) -> None:
-        self.packed_values.assign(rows[kept])
+        self.packed_values.assign(np.append(rows[kept], 0.0))
         if self.num_groups is not None:
             self.groups.assign(group_rows(sizes))
         else:
@@ -195,17 +196,25 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         if self.structure == "mask" and self.mask_storage == "bits":
             self.column_bits.assign(pack_bits(kept))
         elif self.structure == "mask":
-            self.columns.assign(np.nonzero(kept)[1])
+            self.columns.assign(np.append(np.nonzero(kept)[1], 0))
 
     @property
     def value_bytes(self) -> int:
-        """Bytes of the stored values."""
-        return _num_bytes(self.packed_values)
+        """Bytes of the values kept."""
+        return self.num_values * _itemsize(self.packed_values)
 
     @property
     def index_bytes(self) -> int:
-        """Bytes of all that is needed to find the values."""
-        return sum(_num_bytes(weight) for weight in self._index)
+        """Bytes of all that is needed to find the values.
+
+        The zero at their end, which stands for every entry not kept, counts
+        among them.
+        """
+        index = sum(
+            int(np.prod(weight.shape)) * _itemsize(weight)
+            for weight in self._index
+        )
+        return index + _itemsize(self.packed_values)
 
     def values(self) -> np.ndarray:
         """The answer for every row, shape `(vocabulary_size, output_dim)`."""
@@ -216,58 +225,59 @@ class MixedDimensionEmbedding(keras.layers.Layer):
 
     def call(self, ids: Any) -> Any:
         ids = tf.convert_to_tensor(ids)
-        shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
-        if self.num_values == 0:
-            return tf.zeros(shape, self.compute_dtype)
         # A column of shape (n, 1) from here on.
-        flat = tf.reshape(tf.cast(ids, tf.int64), [-1, 1])
+        flat = tf.reshape(tf.cast(ids, self._integer), [-1, 1])
         rows = tf.clip_by_value(flat, 0, self.vocabulary_size - 1)
         known = tf.equal(rows, flat)
         starts, sizes = self._locate(rows)
-        # One past the end: an error on CPU, and hidden elsewhere.
-        starts = tf.where(known, starts, self.num_values)
-        last = tf.where(known, self.num_values - 1, self.num_values)
-        starts, last = self._as_positions(starts), self._as_positions(last)
-        order = np.arange(self.output_dim, dtype=starts.dtype.as_numpy_dtype)
+        # Hidden entries read the zero at the end, those of unknown ids one
+        # past it: an error on CPU, and elsewhere a zero again.
+        hidden = tf.where(known, self.num_values, self.num_values + 1)
+        hidden = tf.cast(hidden, self._integer)
         if self.structure == "mask" and self.mask_storage == "bits":
-            shown = self._read_bits(rows)
-            order = tf.cast(shown, starts.dtype)
+            shown = self._read_bits(rows) & known
+            order = tf.cast(shown, self._integer)
             order = tf.cumsum(order, axis=1, exclusive=True)
         else:
-            shown = tf.less(order, tf.cast(sizes, starts.dtype))
-        shown = shown & known
-        positions = tf.minimum(starts + order, last)
+            order = np.arange(self.output_dim, dtype=self._integer)
+            shown = tf.less(order, tf.where(known, sizes, 0))
+        positions = tf.where(shown, starts + order, hidden)
         values = gather_rows(self.packed_values, positions)
-        values = tf.where(shown, values, tf.zeros((), values.dtype))
         if self.structure == "mask" and self.mask_storage == "columns":
-            values = self._scatter(values, positions, shown)
+            values = self._scatter(values, positions)
         values = tf.cast(values, self.compute_dtype)
-        values = tf.reshape(values, shape)
+        if ids.shape.rank != 1:
+            shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
+            values = tf.reshape(values, shape)
         values.set_shape((*ids.shape, self.output_dim))
         return values
 
-    def _as_positions(self, numbers: Any) -> Any:
+    @property
+    def _integer(self) -> str:
         # Half the work of int64, where the table is small enough.
-        small = self.num_values + self.output_dim < 2**31
-        return tf.cast(numbers, tf.int32 if small else tf.int64)
+        largest = max(self.num_values + self.output_dim, self.vocabulary_size)
+        return "int32" if largest < 2**31 - 1 else "int64"
 
     def _locate(self, rows: Any) -> tuple[Any, Any]:
-        """Start and size of each row, int64 of shape `(n, 1)`."""
+        """Start and size of each row, of shape `(n, 1)`."""
         if self.num_groups is not None:
-            groups = tf.convert_to_tensor(self.groups.value)
-            number = tf.searchsorted(groups[:, 0], rows, side="right") - 1
-            group = tf.gather(groups, number)
-            first, start, size = tf.unstack(group, axis=-1)
+            groups = tf.cast(self.groups.value, self._integer)
+            number = tf.searchsorted(
+                groups[:, 0], tf.squeeze(rows, 1), side="right"
+            )
+            group = tf.gather(groups, number - 1)
+            first, start, size = tf.split(group, 3, axis=1)
             return start + (rows - first) * size, size
         block = tf.squeeze(rows // BLOCK_LENGTH, 1)
-        offset = tf.cast(rows % BLOCK_LENGTH, tf.int32)
-        sizes = tf.cast(gather_rows(self.row_sizes, block), tf.int32)
-        places = np.arange(BLOCK_LENGTH, dtype=np.int32)
+        offset = rows % BLOCK_LENGTH
+        sizes = gather_rows(self.row_sizes, block)
+        sizes = tf.cast(sizes, self._integer)
+        places = np.arange(BLOCK_LENGTH, dtype=self._integer)
         before = tf.where(tf.less(places, offset), sizes, 0)
         before = tf.reduce_sum(before, 1, keepdims=True)
-        own = tf.gather(sizes, offset, batch_dims=1)
         start = tf.expand_dims(gather_rows(self.block_starts, block), 1)
-        return start + tf.cast(before, tf.int64), tf.cast(own, tf.int64)
+        own = tf.gather(sizes, offset, batch_dims=1)
+        return tf.cast(start, self._integer) + before, own
 
     def _read_bits(self, rows: Any) -> Any:
         """Live columns of each row, booleans of shape `(n, output_dim)`."""
@@ -279,15 +289,16 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         bits = tf.reshape(bits, [-1, 8 * self.column_bits.shape[1]])
         return bits[:, : self.output_dim]
 
-    def _scatter(self, values: Any, positions: Any, shown: Any) -> Any:
+    def _scatter(self, values: Any, positions: Any) -> Any:
         """Puts the values of each row into their columns."""
-        columns = tf.cast(gather_rows(self.columns, positions), tf.int32)
         # Padding is zero, and adds to a column without changing it.
-        columns = tf.where(shown, columns, 0)
-        count = tf.size(values)
+        columns = gather_rows(self.columns, positions)
+        columns = tf.cast(columns, self._integer)
+        count = tf.cast(tf.size(values), self._integer)
         first = tf.range(0, count, self.output_dim)
         places = tf.expand_dims(first, 1) + columns
-        return tf.math.unsorted_segment_sum(values, places, count)
+        values = tf.math.unsorted_segment_sum(values, places, count)
+        return tf.reshape(values, [-1, self.output_dim])
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape, self.output_dim)
@@ -353,8 +364,5 @@ def _kept_entries(shape: tuple[int, ...], sizes: Any, mask: Any) -> np.ndarray:
     return np.arange(shape[1]) < sizes[:, None]
 
 
-def _num_bytes(weight: Any) -> int:
-    size = int(np.prod(weight.shape))
-    return (
-        size * np.dtype(keras.backend.standardize_dtype(weight.dtype)).itemsize
-    )
+def _itemsize(weight: Any) -> int:
+    return int(weight.value.dtype.size)

@@ -1,6 +1,6 @@
 """Copies of layers and models around exchanged tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -20,7 +20,7 @@ def copy_layer(layer: Any) -> Any:
         layer: A built layer or model.
     """
     copy = rebuild(layer, {})
-    copy_weights(layer, copy, set())
+    copy_weights(layer, copy, ())
     return copy
 
 
@@ -39,12 +39,23 @@ def rebuild(layer: Any, replaced: Mapping[int, Any]) -> Any:
         return _Rebuilder(replaced).rebuild(layer)
 
 
-def paired_layers(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """Walks a layer and its rebuilt copy in step, outer layers first."""
-    return _pairs(old, new, set())
+def paired_layers(
+    old: Any, new: Any, closed: Collection[int] = ()
+) -> Iterator[tuple[Any, Any]]:
+    """Walks a layer and its rebuilt copy in step, outer layers first.
+
+    Args:
+        old: The layer that was rebuilt.
+        new: What `rebuild` made of it.
+        closed: `id` of the layers to pass by without looking inside.
+
+    Raises:
+        ValueError: If the copy has other layers.
+    """
+    return _pairs(old, new, closed, set())
 
 
-def copy_weights(old: Any, new: Any, replaced: set[int]) -> None:
+def copy_weights(old: Any, new: Any, replaced: Collection[int]) -> None:
     """Copies the weights of a layer to its rebuilt copy.
 
     Args:
@@ -56,7 +67,7 @@ def copy_weights(old: Any, new: Any, replaced: set[int]) -> None:
     Raises:
         ValueError: If the copy has other layers or weights.
     """
-    for source, target in _pairs(old, new, replaced):
+    for source, target in paired_layers(old, new, replaced):
         if id(source) in replaced:
             continue
         values, variables = _own_variables(source), _own_variables(target)
@@ -76,9 +87,8 @@ def _own_variables(layer: Any) -> list[Any]:
 
 
 def _pairs(
-    old: Any, new: Any, closed: set[int], seen: set[int] | None = None
+    old: Any, new: Any, closed: Collection[int], seen: set[int]
 ) -> Iterator[tuple[Any, Any]]:
-    seen = set() if seen is None else seen
     if id(old) in seen:
         return
     seen.add(id(old))

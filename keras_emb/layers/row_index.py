@@ -125,12 +125,14 @@ def row_index_bytes(sizes: np.ndarray, output_dim: int) -> int:
 def mask_index_bytes(rows: int, output_dim: int, num_values: int) -> int:
     """Bytes that say which columns live: a bit each, or a column a value.
 
+    The zero at the end of the values has a column too.
+
     >>> mask_index_bytes(rows=100, output_dim=64, num_values=640)
-    640
+    641
     """
     bits = rows * -(-output_dim // 8)
-    columns = num_values * np.dtype(small_integer(output_dim - 1)).itemsize
-    return min(bits, columns)
+    width = np.dtype(small_integer(output_dim - 1)).itemsize
+    return min(bits, (num_values + 1) * width)
 
 
 def pack_bits(mask: np.ndarray) -> np.ndarray:

@@ -24,10 +24,10 @@ class RowScope:
     addition is differentiable in the moves. The scope also notes which
     variables are read through `gather_rows`.
 
-    >>> import tensorflow as tf, keras_emb
+    >>> import numpy as np, keras_emb
     >>> table = keras_emb.layers.DenseEmbedding(4, 2)
     >>> with RowScope() as scope:
-    ...     rows = table([1, 3])
+    ...     rows = table(np.array([1, 3]))
     >>> scope.has_read(table.embeddings)
     True
 

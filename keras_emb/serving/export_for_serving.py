@@ -76,7 +76,7 @@ def export_for_serving(
             "`version` must be a positive integer. "
             f"Received: version={version!r}"
         )
-    if not model.built:
+    if not model.built and input_signature is None:
         raise ValueError(
             "`model` must be built before it can be exported. "
             f"Received: model={model.name}"
@@ -98,8 +98,7 @@ def export_for_serving(
             else inputs[name]
             for name in specs
         }
-        outputs = model(_as_model_inputs(model, known), training=False)
-        return _named_outputs(model, outputs)
+        return _named_outputs(model, _call(model, known))
 
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serve, input_signature=[specs])
@@ -146,7 +145,7 @@ def _input_specs(
 
 def _model_inputs(model: keras.Model) -> dict[str, Any]:
     """Symbolic inputs of a functional model by the name they are fed by."""
-    structure = model.input
+    structure = _input_structure(model)
     if isinstance(structure, dict) and not any(
         keras.tree.is_nested(item) for item in structure.values()
     ):
@@ -156,15 +155,20 @@ def _model_inputs(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def _as_model_inputs(model: keras.Model, named: Mapping[str, Any]) -> Any:
-    if not hasattr(model, "operations") and not isinstance(
-        model, keras.Sequential
-    ):
-        return dict(named)
+def _input_structure(model: keras.Model) -> Any:
+    sequential = isinstance(model, keras.Sequential)
+    return model.inputs[0] if sequential else model.input
+
+
+def _call(model: keras.Model, named: Mapping[str, Any]) -> Any:
+    if feature_consumers(model) is None:
+        return model(dict(named), training=False)
     names = {id(tensor): name for name, tensor in _model_inputs(model).items()}
-    return keras.tree.map_structure(
-        lambda tensor: named[names[id(tensor)]], model.input
+    inputs = keras.tree.map_structure(
+        lambda tensor: named[names[id(tensor)]], _input_structure(model)
     )
+    # Not through `__call__`: its name scope would be part of every name.
+    return model.call(inputs, training=False)
 
 
 def _rows_by_input(

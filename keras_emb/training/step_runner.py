@@ -82,8 +82,9 @@ class StepRunner:
                 lambda context: tf.convert_to_tensor(
                     array[
                         :,
-                        context.replica_id_in_sync_group
-                        * part : (context.replica_id_in_sync_group + 1)
+                        context.replica_id_in_sync_group * part : (
+                            context.replica_id_in_sync_group + 1
+                        )
                         * part,
                     ]
                 )

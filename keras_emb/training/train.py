@@ -221,8 +221,7 @@ class _Run:
         if self._checkpoint is None:
             return
         arrays = {
-            f"variable_{i}": v.numpy()
-            for i, v in enumerate(self._variables())
+            f"variable_{i}": v.numpy() for i, v in enumerate(self._variables())
         }
         arrays.update(
             (f"best_{i}", value) for i, value in enumerate(self._best)

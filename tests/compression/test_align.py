@@ -92,9 +92,7 @@ class TestMaths:
     def test_principal_rotation_is_orthogonal_and_sorted(self):
         values, _, shares, _ = random_tables(np.random.default_rng(4))
         rotation = principal_rotation(second_moment(values, shares))
-        np.testing.assert_allclose(
-            rotation @ rotation.T, np.eye(6), atol=1e-12
-        )
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(6), atol=1e-12)
         moment = second_moment(values @ rotation, shares)
         energies = np.diag(moment)
         assert (np.diff(energies) <= 0).all()
@@ -293,7 +291,9 @@ def test_a_foreign_model_is_left_alone_unless_it_says_how():
         np.testing.assert_array_equal(
             table_values(table), table_values(find_tables(model)[name])
         )
-    turned = align(model, popularity(), [DotProduct("user_table", "item_table")])
+    turned = align(
+        model, popularity(), [DotProduct("user_table", "item_table")]
+    )
     assert_same_predictions(model, turned, pairs())
     for name, table in find_tables(turned).items():
         assert type(table) is layers.Embedding
@@ -304,9 +304,7 @@ def test_a_foreign_model_is_left_alone_unless_it_says_how():
 
 def shared_space_model():
     """Pairwise products and a dense part on the same tables (DeepFM)."""
-    inputs = {
-        name: keras.Input((), dtype="int32", name=name) for name in ROWS
-    }
+    inputs = {name: keras.Input((), dtype="int32", name=name) for name in ROWS}
     rows = [
         DenseEmbedding(ROWS[name], 4, name=name + "_table")(inputs[name])
         for name in inputs
@@ -445,9 +443,7 @@ def foreign_like(model):
 
 
 def foreign_dot_of_width(width):
-    inputs = {
-        name: keras.Input((), dtype="int32", name=name) for name in ROWS
-    }
+    inputs = {name: keras.Input((), dtype="int32", name=name) for name in ROWS}
     rows = [
         layers.Embedding(ROWS[name], width, name=f"{name}_table")(inputs[name])
         for name in inputs

@@ -1,3 +1,4 @@
+import functools
 from unittest import mock
 
 import numpy as np
@@ -71,31 +72,38 @@ def test_rare_items_are_dropped(tmp_path):
     assert 999 not in interactions.vocabularies["item"].raw_ids
 
 
-def test_without_a_folder_tfds_gives_the_same(tmp_path):
+def test_without_a_folder_tfds_gives_the_same(tmp_path, monkeypatch):
     tfds = pytest.importorskip("tensorflow_datasets")
     rows = [*random_rows(300), (1, 1, 2.0, 1000000000)]
     write_fake_files(tmp_path / "archive", "latest-small", rows)
-    movielens = pytest.importorskip(
-        "keras_emb.datasets.movielens.movielens"
-    ).MovieLens
-
-    def builder(config):
-        return movielens(config=config, data_dir=tmp_path / "tfds")
-
-    with (
-        mock.patch.object(
-            tfds.download.DownloadManager,
-            "download_and_extract",
-            return_value=tmp_path / "archive",
-        ),
-        mock.patch("keras_emb.datasets.movielens.movielens.MovieLens", builder),
-    ):
-        downloaded = load("movielens_latest_small", seed=2)
+    module = pytest.importorskip("keras_emb.datasets.movielens.movielens")
+    builder = functools.partial(module.MovieLens, data_dir=tmp_path / "tfds")
+    monkeypatch.setattr(module, "MovieLens", builder)
+    monkeypatch.setattr(
+        tfds.download.DownloadManager,
+        "download_and_extract",
+        mock.Mock(return_value=tmp_path / "archive"),
+    )
+    downloaded = load("movielens_latest_small", seed=2)
     direct = load(
         "movielens_latest_small", data_dir=tmp_path / "archive", seed=2
     )
     _same(downloaded, direct)
     assert downloaded.dropped == direct.dropped
+
+
+def test_failed_download_says_what_to_do(tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    module = pytest.importorskip("keras_emb.datasets.movielens.movielens")
+    builder = functools.partial(module.MovieLens, data_dir=tmp_path)
+    monkeypatch.setattr(module, "MovieLens", builder)
+    monkeypatch.setattr(
+        tfds.download.DownloadManager,
+        "download_and_extract",
+        mock.Mock(side_effect=OSError("no route")),
+    )
+    with pytest.raises(ConnectionError, match="no route.*`data_dir`"):
+        load("movielens_1m")
 
 
 def test_synthetic_changes_its_split_with_the_seed():

@@ -34,7 +34,9 @@ SECONDS = dict.fromkeys(
 
 
 def make_result(seeds=(0, 1, 2), mse=None):
-    config = ExperimentConfig.load("demo", [f"seeds={list(seeds)}"])
+    config = ExperimentConfig.load(
+        "demo", [f"seeds={list(seeds)}", "shares=[0.1]"]
+    )
     assignment = SizeAssignment.from_sizes(
         {"user": np.array([0, 1, 4]), "item": np.array([2, 2])},
         {"user": 4, "item": 4},

@@ -9,9 +9,7 @@ from keras_emb.layers import RowScope, gather_rows
 def test_rows_stand_in_the_shape_of_the_ids():
     table = keras.Variable(np.arange(12.0).reshape(6, 2))
     ids = np.array([[5, 0], [0, 3]])
-    np.testing.assert_array_equal(
-        gather_rows(table, ids), table.numpy()[ids]
-    )
+    np.testing.assert_array_equal(gather_rows(table, ids), table.numpy()[ids])
 
 
 @pytest.mark.parametrize("ids", [[-1], [6]])

@@ -30,9 +30,7 @@ def test_layer(structure):
 @pytest.mark.parametrize("structure", ["prefix", "mask"])
 def test_starts_full(structure):
     layer = MaskedEmbedding(3, 4, structure)
-    np.testing.assert_array_equal(
-        layer(IDS), layer.embeddings.numpy()[IDS]
-    )
+    np.testing.assert_array_equal(layer(IDS), layer.embeddings.numpy()[IDS])
 
 
 def test_prefix_shows_the_first_coordinates():
@@ -75,9 +73,7 @@ def test_hidden_entries_get_no_gradient():
     np.testing.assert_array_equal(tf.convert_to_tensor(gradient), shown)
 
 
-@pytest.mark.parametrize(
-    "sizes", [[1, 2], [1, 2, 5], [-1, 2, 3], [0.5, 1, 1]]
-)
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 5], [-1, 2, 3], [0.5, 1, 1]])
 def test_refuses_wrong_sizes(sizes):
     with pytest.raises(ValueError, match="`sizes` must be"):
         MaskedEmbedding(3, 4).assign_sizes(sizes)

@@ -32,9 +32,7 @@ def test_alpha_stays_in_the_unit_interval_after_a_step():
     optimizer = keras.optimizers.SGD(1.0)
     gradient = np.array([[9.0, -9.0, 0.25], [0.0, 0.5, -0.5]], "float32")
     optimizer.apply([keras.ops.convert_to_tensor(gradient)], [layer.alpha])
-    np.testing.assert_allclose(
-        layer.alpha, [[0.0, 1.0, 0.25], [0.5, 0.0, 1.0]]
-    )
+    np.testing.assert_allclose(layer.alpha, [[0.0, 1.0, 0.25], [0.5, 0.0, 1.0]])
 
 
 def test_products_under_mixed_precision_use_the_full_alpha():

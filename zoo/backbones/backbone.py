@@ -60,9 +60,9 @@ class Backbone(keras.Model):
         config["tables"] = dict(tables)
         copy = type(self)(**config)
         own = {id(table) for table in self.tables.values()}
-        for layer in self.layers:
-            if id(layer) not in own:
-                copy.get_layer(layer.name).set_weights(layer.get_weights())
+        for old, new in zip(self.layers, copy.layers, strict=True):
+            if id(old) not in own:
+                new.set_weights(old.get_weights())
         return copy
 
     def get_config(self) -> dict[str, Any]:

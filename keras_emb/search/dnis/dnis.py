@@ -22,6 +22,7 @@ from keras_emb.layers import (
     table_features,
     table_values,
 )
+from keras_emb.layers.rebuild import copy_layer
 from keras_emb.optimizers import BlockNormalizedSGD, SparseAdam
 from keras_emb.search.dnis.blocks import popularity_blocks
 from keras_emb.search.dnis.selection import (
@@ -58,9 +59,10 @@ class DNIS:
     to another one.
 
     >>> import keras_emb
-    >>> from keras_emb.datasets import load
+    >>> from keras_emb.datasets import Interactions, synthetic
     >>> from keras_emb.zoo import MatrixFactorization
-    >>> data = load("synthetic", num_users=60, num_items=40, num_ratings=900)
+    >>> planted = synthetic(num_users=60, num_items=40, num_ratings=900)
+    >>> data = Interactions.from_ratings(planted.ratings, "random")
     >>> backbone = MatrixFactorization.from_sizes(
     ...     users=len(data.vocabularies["user"]),
     ...     items=len(data.vocabularies["item"]),
@@ -188,7 +190,7 @@ class DNIS:
         self.popularity = self._popularity(backbone, interactions)
         self.trace: dict[str, TrainingRecord] = {}
         if warm_start:
-            backbone = keras.models.clone_model(backbone)
+            backbone = copy_layer(backbone)
         if warm_start and self.warm_start_epochs:
             self.trace["warm_start"] = fit_interactions(
                 backbone,
@@ -283,8 +285,10 @@ class DNIS:
         if self.trainable == "tables":
             _freeze_dense(selected)
         bilevel = BilevelModel(selected, outer=list(selections.values()))
-        outer = BlockNormalizedSGD if self.normalize_gradient else (
-            keras.optimizers.SGD
+        outer = (
+            BlockNormalizedSGD
+            if self.normalize_gradient
+            else (keras.optimizers.SGD)
         )
         bilevel.compile(
             optimizer=SparseAdam(self.recipe.learning_rate),

@@ -41,8 +41,7 @@ class PowerRule(Rule):
         super().__init__(budget, features=features)
         if not 0.0 <= exponent <= 1.0:
             raise ValueError(
-                "`exponent` must lie in [0, 1]. "
-                f"Received: exponent={exponent}"
+                f"`exponent` must lie in [0, 1]. Received: exponent={exponent}"
             )
         self.exponent = exponent
 

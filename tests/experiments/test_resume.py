@@ -1,0 +1,86 @@
+"""A run that is killed again and again ends as if it never had been."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_emb.compression import SizeAssignment
+from keras_emb.experiments.json_file import read_json
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.run import run_experiment
+
+config = ExperimentConfig.load("demo", [
+    "methods=[dense,dnis_aligned_prefix]", "shares=[0.1]",
+    "export.share=0.1", "tuning_trials=1", "seeds=[0]",
+    "backbone.embedding_dim=16", "recipe.batch_size=8192",
+    "recipe.max_epochs=4", "search.search_epochs=4",
+])
+run_experiment(
+    config, Path(sys.argv[1]), resume=True, checkpoint_seconds=0.0
+)
+"""
+
+# The file whose appearance says that a stage is under way.
+_STAGES = {
+    "warm start": "work/states/shared_dense_0_seed0.npz",
+    "search": "work/states/shared_seed0/search.npz",
+    "retrain": "work/states/dnis_aligned_prefix_0.1_seed0_0.npz",
+    "export": "sizes.npz",
+}
+
+
+def _start(out):
+    return subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _kill_when(out, file):
+    process = _start(out)
+    path = out.with_name(f"{out.name}.partial") / file
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, f"{file} never came"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    process = _start(out)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return out
+
+
+def test_a_run_killed_in_every_stage_ends_the_same(whole, tmp_path):
+    out = tmp_path / "run"
+    for file in _STAGES.values():
+        _kill_when(out, file)
+    process = _start(out)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+    expected = SizeAssignment.load(whole / "sizes.npz")
+    sizes = SizeAssignment.load(out / "sizes.npz")
+    for name in expected.tables:
+        np.testing.assert_array_equal(sizes.sizes(name), expected.sizes(name))
+    results = [read_json(path / "result.json") for path in (whole, out)]
+    assert results[0]["metrics"] == results[1]["metrics"]
+    assert not (out / "work").exists()
+    assert (out / "saved_model/1/saved_model.pb").exists()
