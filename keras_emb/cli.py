@@ -67,7 +67,7 @@ def demo(
     if out is None and not resume:
         out = _free_folder(Path("runs") / "demo")
     folder, result = _run("demo", None, out, overrides, None, resume)
-    Console().print(comparison_table(result, result["budget"]["share"]))
+    Console().print(comparison_table(result))
     _print_files(folder)
 
 
@@ -160,7 +160,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     try:
         app(arguments)
-    except (ImportError, OSError, ValueError) as error:
+    except (
+        FloatingPointError,
+        ImportError,
+        OSError,
+        ValueError,
+    ) as error:
         if os.environ.get("KERAS_EMB_TRACEBACK"):
             raise
         line = " ".join(str(error).split())
@@ -186,9 +191,13 @@ def _run(
         overrides.append(f"seeds=[{seed}]")
     config = ExperimentConfig.load(experiment, overrides)
 
+    import tensorflow as tf
+
     from keras_emb.experiments.progress import ProgressReporter
     from keras_emb.experiments.run import run_experiment
 
+    # Every model of a run traces its own functions, which TensorFlow warns of.
+    tf.get_logger().setLevel("ERROR")
     folder = out or Path("runs") / config.experiment
     with ProgressReporter(Console()) as report:
         result = run_experiment(

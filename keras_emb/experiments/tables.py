@@ -60,27 +60,28 @@ def summary_table(
     return table
 
 
-def comparison_table(result: Mapping[str, Any], share: float) -> Table:
-    """Lays out quality beside size at one share.
+def comparison_table(result: Mapping[str, Any]) -> Table:
+    """Lays out quality beside size, the largest tables first.
 
     Args:
         result: As `build_result` made it.
-        share: Kept share; the dense tables are shown with it.
 
     Returns:
-        A table of methods by test error, parameters, bytes of the tables
-        and, where a record has them, bytes on disk.
+        A table of methods and shares by test error, parameters, bytes of the
+        tables and, where a record has them, bytes on disk.
     """
-    rows = [
-        (method, cell)
-        for method, of_method in result["baselines"].items()
-        for cell in of_method.values()
-        if method == "dense" or cell["share"] == share
-    ]
+    rows = sorted(
+        (
+            (method, cell)
+            for method, of_method in result["baselines"].items()
+            for cell in of_method.values()
+        ),
+        key=lambda row: -_table_bytes(row[1]),
+    )
     on_disk = any(
         "artifact_on_disk" in cell["mean"]["bytes"] for _, cell in rows
     )
-    table = Table(title=f"{result['experiment']}: {share:.4g} kept")
+    table = Table(title=f"{result['experiment']}: quality and size")
     for column in ("method", "kept", "test MSE", "parameters", "table bytes"):
         table.add_column(
             column, justify="left" if column == "method" else "right"
@@ -94,13 +95,18 @@ def comparison_table(result: Mapping[str, Any], share: float) -> Table:
             f"{cell['share']:.4g}",
             _with_spread(mean["test"]["mse"], cell["std"]["test"]["mse"]),
             f"{mean['parameters']:,.0f}",
-            f"{mean['bytes']['values'] + mean['bytes']['index']:,.0f}",
+            f"{_table_bytes(cell):,.0f}",
         ]
         if on_disk:
             artifact = mean["bytes"].get("artifact_on_disk")
             values.append("–" if artifact is None else f"{artifact:,.0f}")
         table.add_row(*values)
     return table
+
+
+def _table_bytes(cell: Mapping[str, Any]) -> float:
+    num_bytes = cell["mean"]["bytes"]
+    return float(num_bytes["values"] + num_bytes["index"])
 
 
 def _cell(

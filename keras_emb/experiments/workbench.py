@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -173,9 +173,8 @@ class Workbench:
             "index": compaction.after.index,
             "dense_layers": compaction.after.dense_layers,
             "total": compaction.after.total,
+            "artifact_on_disk": _bytes_on_disk(small),
         }
-        if unit.share in (1.0, self._config.export.share):
-            num_bytes["artifact_on_disk"] = _bytes_on_disk(small)
         record = {
             "method": unit.method,
             "share": unit.share,
@@ -262,7 +261,9 @@ class Workbench:
     def _pruned(
         self, unit: Unit, trial: dict[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
-        structure = "prefix" if unit.method.endswith("prefix") else "mask"
+        structure: Literal["prefix", "mask"] = (
+            "prefix" if unit.method.endswith("prefix") else "mask"
+        )
         if unit.method.startswith("dnis"):
             search = self.search(unit.seed)
             aligned = unit.method != "dnis"

@@ -130,6 +130,9 @@ class _Rebuilder:
         if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
             return keras.models.clone_model(layer, clone_function=self.rebuild)
         copy = type(layer).from_config(layer.get_config())
+        if not isinstance(layer, keras.layers.Layer):
+            # A plain operation of `keras.ops` has neither state nor parts.
+            return copy
         if layer.built and not copy.built:
             copy.build_from_config(layer.get_build_config() or {})
         if self._holds(layer):

@@ -54,7 +54,7 @@ class Checkpoint:
             np.savez(
                 file,
                 __values__=np.frombuffer(text.encode(), np.uint8),
-                **{f"array:{key}": value for key, value in arrays.items()},
+                **{f"array:{key}": value for key, value in arrays.items()},  # type: ignore[arg-type]
             )
             file.flush()
             os.fsync(file.fileno())

@@ -33,11 +33,11 @@ def test_summary_says_what_diverged():
 
 def test_comparison_shows_quality_and_size():
     result = make_result([0])
-    text = render(comparison_table(result, 0.1))
+    text = render(comparison_table(result))
     assert row(text, "dense") == ["dense", "1", "0.8000", "640", "2,560"]
     assert row(text, "dnis") == ["dnis", "0.1", "0.8000", "64", "256"]
     mean = result["baselines"]["dnis"]["0.1"]["mean"]
     mean["bytes"]["artifact_on_disk"] = 9000
-    text = render(comparison_table(result, 0.1))
+    text = render(comparison_table(result))
     assert row(text, "dnis")[-1] == "9,000"
     assert row(text, "dense")[-1] == "–"

@@ -190,3 +190,20 @@ def test_refuses_a_model_that_is_not_built():
     model = keras.Sequential([keras.layers.Embedding(3, 4)])
     with pytest.raises(ValueError, match="must be built"):
         replace_tables(model, to_dense)
+
+
+def test_a_model_of_plain_operations_keeps_its_predictions():
+    ids = {n: keras.Input((), dtype="int32", name=n) for n in ("user", "item")}
+    rows = [
+        keras.layers.Embedding(6, 4, name=f"{n}_table")(ids[n] % 6) for n in ids
+    ]
+    outputs = keras.ops.sum(rows[0] * rows[1], axis=-1, keepdims=True)
+    model = keras.Model(ids, outputs)
+    copy = replace_tables(
+        model, lambda name, table: DenseEmbedding.from_table(table)
+    )
+    inputs = {name: np.array([1, 8, 5]) for name in ids}
+    np.testing.assert_allclose(copy(inputs), model(inputs), rtol=1e-6)
+    assert all(
+        isinstance(t, DenseEmbedding) for t in find_tables(copy).values()
+    )
