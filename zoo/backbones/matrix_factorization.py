@@ -7,6 +7,10 @@ import keras
 
 from keras_emb.layers import DenseEmbedding, DotProduct
 from keras_emb.zoo.backbones.backbone import Backbone
+from keras_emb.zoo.backbones.parts import (
+    user_item_inputs,
+    user_item_tables,
+)
 
 __all__ = ["MatrixFactorization"]
 
@@ -90,10 +94,7 @@ class MatrixFactorization(Backbone):
                 "`reduction` must be 'mean' or 'sum'. "
                 f"Received: reduction={reduction!r}"
             )
-        inputs = {
-            name: keras.Input((), dtype="int32", name=name)
-            for name in ("user", "item")
-        }
+        inputs = user_item_inputs()
         rows = {name: tables[name](inputs[name]) for name in inputs}
         output = keras.layers.Dot(axes=-1, name="dot")(
             [rows["user"], rows["item"]]
@@ -128,11 +129,7 @@ class MatrixFactorization(Backbone):
             embedding_dim: Width of both tables.
             **kwargs: Further arguments of the constructor.
         """
-        tables = {
-            "user": DenseEmbedding(users, embedding_dim, name="user_table"),
-            "item": DenseEmbedding(items, embedding_dim, name="item_table"),
-        }
-        return cls(tables, **kwargs)
+        return cls(user_item_tables(users, items, embedding_dim), **kwargs)
 
     def usages(self) -> list[Any]:
         return [DotProduct("user", "item")]

@@ -5,8 +5,14 @@ from typing import Any, ClassVar, Self
 
 import keras
 
-from keras_emb.layers import DenseEmbedding, IntoDense
+from keras_emb.layers import IntoDense
 from keras_emb.zoo.backbones.backbone import Backbone
+from keras_emb.zoo.backbones.parts import (
+    hidden_layers,
+    rating_layer,
+    user_item_inputs,
+    user_item_tables,
+)
 
 __all__ = ["MLP"]
 
@@ -56,24 +62,11 @@ class MLP(Backbone):
         self.check_tables(tables)
         width = tables["user"].output_dim
         units = list(hidden_units or (2 * width, width))
-        inputs = {
-            name: keras.Input((), dtype="int32", name=name)
-            for name in ("user", "item")
-        }
-        output = keras.layers.Concatenate(name="concatenate")(
+        inputs = user_item_inputs()
+        rows = keras.layers.Concatenate(name="concatenate")(
             [tables[name](inputs[name]) for name in inputs]
         )
-        for index, size in enumerate(units):
-            dense = keras.layers.Dense(
-                size, activation="relu", name=f"hidden_{index}"
-            )
-            output = dense(output)
-        output = keras.layers.Dense(
-            1,
-            bias_initializer=keras.initializers.Constant(output_bias),
-            dtype="float32",
-            name="rating",
-        )(output)
+        output = rating_layer(output_bias)(hidden_layers(rows, units))
         super().__init__(inputs, output, tables, **kwargs)
         self.hidden_units = units
         self.output_bias = output_bias
@@ -90,11 +83,7 @@ class MLP(Backbone):
             embedding_dim: Width K of both tables.
             **kwargs: Further arguments of the constructor.
         """
-        tables = {
-            "user": DenseEmbedding(users, embedding_dim, name="user_table"),
-            "item": DenseEmbedding(items, embedding_dim, name="item_table"),
-        }
-        return cls(tables, **kwargs)
+        return cls(user_item_tables(users, items, embedding_dim), **kwargs)
 
     def usages(self) -> list[Any]:
         first = self.get_layer("hidden_0")

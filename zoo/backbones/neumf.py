@@ -5,8 +5,14 @@ from typing import Any, ClassVar, Self
 
 import keras
 
-from keras_emb.layers import DenseEmbedding, IntoDense, WeightedProduct
+from keras_emb.layers import IntoDense, WeightedProduct
 from keras_emb.zoo.backbones.backbone import Backbone
+from keras_emb.zoo.backbones.parts import (
+    hidden_layers,
+    rating_layer,
+    user_item_inputs,
+    user_item_tables,
+)
 
 __all__ = ["NeuMF"]
 
@@ -72,10 +78,7 @@ class NeuMF(Backbone):
         units = list(
             hidden_units or (width, max(width // 2, 1), max(width // 4, 1))
         )
-        inputs = {
-            name: keras.Input((), dtype="int32", name=name)
-            for name in ("user", "item")
-        }
+        inputs = user_item_inputs()
         rows = {
             name: table(inputs[self.table_features[name]])
             for name, table in tables.items()
@@ -86,18 +89,10 @@ class NeuMF(Backbone):
         hidden = keras.layers.Concatenate(name="concatenate")(
             [rows["user_mlp"], rows["item_mlp"]]
         )
-        for index, size in enumerate(units):
-            dense = keras.layers.Dense(
-                size, activation="relu", name=f"hidden_{index}"
-            )
-            hidden = dense(hidden)
-        both = keras.layers.Concatenate(name="both")([product, hidden])
-        output = keras.layers.Dense(
-            1,
-            bias_initializer=keras.initializers.Constant(output_bias),
-            dtype="float32",
-            name="rating",
-        )(both)
+        both = keras.layers.Concatenate(name="both")(
+            [product, hidden_layers(hidden, units)]
+        )
+        output = rating_layer(output_bias)(both)
         super().__init__(inputs, output, tables, **kwargs)
         self.hidden_units = units
         self.output_bias = output_bias
@@ -124,14 +119,10 @@ class NeuMF(Backbone):
                 "goes to the product, the rest to the perceptron. "
                 f"Received: embedding_dim={embedding_dim}"
             )
-        rows = {"user": users, "item": items}
-        widths = {"gmf": embedding_dim // 5, "mlp": embedding_dim // 5 * 4}
+        width = embedding_dim // 5
         tables = {
-            f"{side}_{path}": DenseEmbedding(
-                rows[side], width, name=f"{side}_{path}_table"
-            )
-            for path, width in widths.items()
-            for side in rows
+            **user_item_tables(users, items, width, "gmf"),
+            **user_item_tables(users, items, 4 * width, "mlp"),
         }
         return cls(tables, **kwargs)
 
