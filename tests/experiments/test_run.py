@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends as if it never had been."""
+"""Whole runs: their artifacts, and what a SIGKILL does to them."""
 
 import signal
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 
 from keras_emb.compression import SizeAssignment
 from keras_emb.experiments.json_file import read_json
+from keras_emb.experiments.saved_run import SavedRun
 
 _SCRIPT = """
 import sys
@@ -84,3 +85,29 @@ def test_a_run_killed_in_every_stage_ends_the_same(whole, tmp_path):
     assert results[0]["metrics"] == results[1]["metrics"]
     assert not (out / "work").exists()
     assert (out / "saved_model/1/saved_model.pb").exists()
+
+
+def test_a_run_holds_what_it_says(whole):
+    run = SavedRun.load(whole)
+    assert run.evaluate() == run.result["metrics"]["test"]
+    assert run.assignment.kept_share <= 0.1
+    num_bytes = run.result["bytes"]
+    parts = ("values", "index", "projections")
+    stored = sum(num_bytes[part] for part in parts)
+    assert stored == 4 * run.result["budget"]["parameters"] + (
+        num_bytes["index"] + num_bytes["projections"]
+    )
+    assert num_bytes["artifact_on_disk"] == sum(
+        file.stat().st_size
+        for file in (whole / "saved_model/1").rglob("*")
+        if file.is_file()
+    )
+    assert stored <= num_bytes["artifact_on_disk"] <= 1.05 * stored + 100_000
+    stages = (whole / "history.csv").read_text()
+    assert all(f"\n{s}," in stages for s in ("warm_start", "search", "retrain"))
+    assert {p.stem for p in (whole / "plots").glob("*.png")} == {
+        "alpha",
+        "pruning",
+        "quality",
+        "sizes",
+    }
