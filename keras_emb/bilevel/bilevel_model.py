@@ -21,8 +21,8 @@ class BilevelModel(keras.Model):
     """Trains outer variables on validation batches, the rest on training.
 
     `min over outer of L_val(inner*(outer), outer)` with `inner*` the
-    minimiser of the training loss (DNIS, arXiv 2006.04466, Equation 3;
-    AutoEmb, arXiv 2002.11252, Equation 10), solved by alternating steps: the
+    minimiser of the training loss (DNIS, arXiv 2006.04466;
+    AutoEmb, arXiv 2002.11252), solved by alternating steps: the
     inner variables step on a training batch, the outer variables on a
     validation batch. Validation batches are read in inference mode, so
     batch-norm statistics belong to training batches alone.

@@ -16,7 +16,7 @@ __all__ = ["SelectedEmbedding"]
 class SelectedEmbedding(keras.layers.Layer):
     """Table whose coordinates are weighed by the block of the id.
 
-    The search-time table of DNIS (arXiv 2006.04466), Equation 2. Several
+    The search-time table of DNIS (arXiv 2006.04466). Several
     tables may share one selection layer; sharing survives saving.
 
     >>> from keras_emb.layers import DenseEmbedding, SoftDimensionSelection

@@ -27,7 +27,7 @@ class UnitInterval(keras.constraints.Constraint):
 class SoftDimensionSelection(keras.layers.Layer):
     """Weighs every coordinate of an embedding by the block of its id.
 
-    DNIS (arXiv 2006.04466), Equation 2: `e' = e * alpha[block]`, with
+    DNIS (arXiv 2006.04466), soft selection: `e' = e * alpha[block]`, with
     `alpha` of shape `(num_blocks, embedding_dim)` kept in [0, 1] by
     projection after every step.
 

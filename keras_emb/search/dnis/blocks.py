@@ -14,7 +14,7 @@ def popularity_blocks(
 ) -> dict[str, np.ndarray]:
     """Divides the rows of all tables into blocks of falling popularity.
 
-    DNIS (arXiv 2006.04466), Section 3.2: the features of all fields are
+    DNIS (arXiv 2006.04466): the features of all fields are
     sorted by frequency together and cut into L blocks. Rows of equal
     popularity keep the order of tables and rows.
 

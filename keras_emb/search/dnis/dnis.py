@@ -49,7 +49,7 @@ class DNIS:
     Recommender Systems", arXiv 2006.04466. The tables are trained with every
     coordinate on (warm start); a weight in [0, 1] for each coordinate of each
     popularity block is then trained on validation batches while all other
-    weights train on training batches (Equations 2 to 4); the weights are
+    weights train on training batches; the weights are then
     folded into the tables (layer merging); the smallest entries are pruned
     to the budget. Between merging and pruning the tables are turned into the
     basis in which a cut costs least, where the model allows it exactly

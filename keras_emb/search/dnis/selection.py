@@ -37,7 +37,7 @@ def add_selection(
 ) -> keras.Model:
     """Puts a soft selection layer on every searched table.
 
-    DNIS (arXiv 2006.04466), Equation 2. Tables of equal width share one
+    DNIS (arXiv 2006.04466), soft selection. Tables of equal width share one
     layer, as the fields of the paper do.
 
     Args:
@@ -72,7 +72,7 @@ def add_selection(
 def merge_selection(model: keras.Model) -> keras.Model:
     """Multiplies the selection into the tables and drops it.
 
-    DNIS (arXiv 2006.04466), Equation 5: `E_i = e_i * alpha_l(i)`.
+    DNIS (arXiv 2006.04466), layer merging: `E_i = e_i * alpha_l(i)`.
 
     Args:
         model: A model with `SelectedEmbedding` tables; it stays as it is.

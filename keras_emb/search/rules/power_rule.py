@@ -17,7 +17,7 @@ class PowerRule(Rule):
     """Mixed dimensions by rule: width proportional to `popularity^exponent`.
 
     Ginart et al., "Mixed Dimension Embeddings", arXiv 1909.11810,
-    Algorithm 1: `d = lambda * p^alpha`, with a row's own popularity and
+    the power rule: `d = lambda * p^alpha`, with a row's own popularity and
     lambda set by the budget.
 
     >>> rule = PowerRule(0.1, exponent=0.5)
