@@ -155,6 +155,8 @@ class ExperimentConfig:
         methods: Names out of `METHODS`.
         seeds: One repetition of everything a seed.
         tuning_trials: Trials that every method may spend on validation.
+        tuning_grid: Settings to try, a list of `tuning_trials` mappings by
+            method, for methods whose own (`method_trials`) do not suit.
         export: Which model becomes the artifact, at the first seed.
 
     Raises:
@@ -172,6 +174,7 @@ class ExperimentConfig:
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     seeds: tuple[int, ...] = (0,)
     tuning_trials: int = 1
+    tuning_grid: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method != "dnis":
@@ -207,6 +210,13 @@ class ExperimentConfig:
                 "`tuning_trials` must be at least 1. "
                 f"Received: tuning_trials={self.tuning_trials}"
             )
+        for method, grid in self.tuning_grid.items():
+            if method not in METHODS or len(grid) != self.tuning_trials:
+                raise ValueError(
+                    "`tuning_grid` must hold, by method, as many settings as "
+                    f"there are tuning_trials ({self.tuning_trials}). "
+                    f"Received: {method}: {grid}"
+                )
         if self.export.method not in self.methods:
             raise ValueError(
                 "`export.method` must be one of `methods` "

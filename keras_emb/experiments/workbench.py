@@ -188,9 +188,7 @@ class Workbench:
                 "evaluate": time.monotonic() - started,
             },
             "steps": {"retrain": training.steps},
-            "trial": method_trials(unit.method, self._config.tuning_trials)[
-                unit.trial
-            ],
+            "trial": self._settings(unit.method, unit.trial),
         }
         write_json(path, record)
         if not self._is_exported(unit):
@@ -207,9 +205,7 @@ class Workbench:
             The model with its sizes fixed, the sizes, and the record of its
             last training.
         """
-        trial = method_trials(unit.method, self._config.tuning_trials)[
-            unit.trial
-        ]
+        trial = self._settings(unit.method, unit.trial)
         if unit.method == "dense":
             model, training = self._train_dense(unit.seed, unit.trial)
             return model, Uniform(1.0).fit(model), training
@@ -229,6 +225,13 @@ class Workbench:
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
         """The dense model of a seed, trained with the settings chosen."""
         return self._train_dense(seed, self._trials.get(("dense", 1.0), 0))
+
+    def _settings(self, method: str, trial: int) -> dict[str, Any]:
+        config = self._config
+        grid = config.tuning_grid.get(
+            method, method_trials(method, config.tuning_trials)
+        )
+        return dict(grid[trial])
 
     def _cells(self) -> list[tuple[str, float]]:
         cells = [
@@ -307,7 +310,7 @@ class Workbench:
     def _train_dense(
         self, seed: int, trial: int
     ) -> tuple[keras.Model, TrainingRecord]:
-        settings = method_trials("dense", self._config.tuning_trials)[trial]
+        settings = self._settings("dense", trial)
         model = self._backbone(seed)
         training = fit_interactions(
             model,

@@ -92,9 +92,7 @@ def _finish(process):
 def test_two_processes_train_as_one(tmp_path):
     alone = _start(tmp_path / "alone.npz", workers=1)
     cluster = [_free_address(), _free_address()]
-    pair = [
-        _start(tmp_path / f"{i}.npz", 2, i, cluster) for i in range(2)
-    ]
+    pair = [_start(tmp_path / f"{i}.npz", 2, i, cluster) for i in range(2)]
     for process in (alone, *pair):
         _finish(process)
     expected = np.load(tmp_path / "alone.npz")
