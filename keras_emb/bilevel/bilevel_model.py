@@ -191,6 +191,12 @@ class BilevelModel(keras.Model):
         self._apply_outer(gradients)
         return {**logs, "outer_loss": self._outer_loss_tracker.result()}
 
+    def test_step(self, data: Any) -> dict[str, Any]:
+        logs = dict(super().test_step(data))
+        # Evaluation has no second batch to speak of.
+        logs.pop(self._outer_loss_tracker.name)
+        return logs
+
     def _inner_step(self, x: Any, y: Any, weight: Any) -> dict[str, Any]:
         inner = self.inner_variables
         with tf.GradientTape() as tape:

@@ -1,0 +1,216 @@
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_emb.datasets import Interactions, synthetic
+from keras_emb.training import (
+    Checkpoint,
+    PairedBatches,
+    Plateau,
+    ShuffledBatches,
+    StepRunner,
+    TrainingRecipe,
+    fit_interactions,
+)
+from keras_emb.zoo import MatrixFactorization
+
+
+@pytest.fixture(scope="module")
+def data():
+    planted = synthetic(num_users=60, num_items=50, num_ratings=1400)
+    return Interactions.from_ratings(planted.ratings, "random")
+
+
+def make_model(data, seed=0):
+    keras.utils.set_random_seed(seed)
+    return MatrixFactorization.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=4,
+    )
+
+
+def batches_of(count, size, seed=0):
+    return ShuffledBatches(
+        {"row": np.arange(count)}, np.arange(count), batch_size=size, seed=seed
+    )
+
+
+def test_every_example_comes_once_an_epoch():
+    stream = batches_of(10, 4).stack(0, 5)[1].ravel()
+    assert sorted(stream[:10]) == sorted(stream[10:]) == list(range(10))
+    assert list(stream[:10]) != list(stream[10:])
+
+
+def test_batches_are_the_same_from_any_step():
+    whole = batches_of(10, 4).stack(0, 9)
+    for first in range(9):
+        features, label = batches_of(10, 4).stack(first, 9 - first)
+        np.testing.assert_array_equal(label, whole[1][first:])
+        np.testing.assert_array_equal(features["row"], label)
+    assert (batches_of(10, 4, seed=1).stack(0, 9)[1] != whole[1]).any()
+
+
+def test_paired_batches_last_as_long_as_validation():
+    paired = PairedBatches(batches_of(100, 4), batches_of(10, 4))
+    assert paired.steps_per_epoch == 3
+    x, y = paired.stack(2, 3)
+    np.testing.assert_array_equal(y, batches_of(100, 4).stack(2, 3)[1])
+    np.testing.assert_array_equal(
+        x["outer_target"], batches_of(10, 4).stack(2, 3)[1]
+    )
+
+
+def test_no_examples_are_refused():
+    with pytest.raises(ValueError, match="at least one example"):
+        batches_of(0, 4)
+
+
+def test_plateau_against_a_trace_by_hand():
+    recipe = TrainingRecipe(
+        learning_rate=1.0, patience=1, threshold=0.1, stop_after=4
+    )
+    plateau = Plateau.start(recipe)
+    trace = []
+    # 0.95 is the best yet, but no improvement of a tenth.
+    for loss in (1.0, 0.95, 1.1, 0.5, 0.6, 0.6, 0.6, 0.6):
+        is_best = plateau.observe(loss)
+        trace.append(
+            (is_best, round(plateau.learning_rate, 6), plateau.is_over)
+        )
+    assert trace == [
+        (True, 1.0, False),
+        (True, 1.0, False),
+        (False, 0.1, False),
+        (True, 0.1, False),
+        (False, 0.1, False),
+        (False, 0.01, False),
+        (False, 0.01, False),
+        (False, 0.001, True),
+    ]
+
+
+def test_steps_in_one_call_are_the_steps_one_by_one(data):
+    batches = ShuffledBatches(
+        data.train.features, data.train.label, batch_size=64, seed=0
+    )
+    weights = []
+    for together in (True, False):
+        model = make_model(data)
+        model.compile(keras.optimizers.SGD(0.1), loss="mse")
+        runner = StepRunner(model)
+        if together:
+            runner.run(batches.stack(0, 6))
+        else:
+            for step in range(6):
+                features, label = batches.stack(step, 1)
+                model.train_on_batch(
+                    {k: v[0] for k, v in features.items()}, label[0]
+                )
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_bad_label_stops_training(data):
+    model = make_model(data)
+    model.compile("sgd", loss="mse")
+    label = np.full((1, 4), np.nan, "float32")
+    ids = np.ones((1, 4), "int32")
+    with pytest.raises(FloatingPointError, match="diverged"):
+        StepRunner(model).run(({"user": ids, "item": ids}, label))
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_training_ends_the_same(data, tmp_path):
+    recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=8)
+    whole = make_model(data)
+    expected = fit_interactions(whole, data, recipe)
+    path = tmp_path / "state.npz"
+
+    def interrupt_at(epoch):
+        def on_epoch(entry):
+            if entry["epoch"] == epoch:
+                raise Interrupted
+
+        return on_epoch
+
+    # The second session starts from other weights: they must not matter.
+    for epoch, seed in ((2, 0), (4, 99)):
+        with pytest.raises(Interrupted):
+            fit_interactions(
+                make_model(data, seed),
+                data,
+                recipe,
+                checkpoint=path,
+                checkpoint_seconds=0.0,
+                on_epoch=interrupt_at(epoch),
+            )
+    resumed = make_model(data, seed=7)
+    found = fit_interactions(resumed, data, recipe, checkpoint=path)
+    assert found.best_epoch == expected.best_epoch
+    assert [e["mse"] for e in found.history] == [
+        e["mse"] for e in expected.history
+    ]
+    for one, other in zip(
+        whole.get_weights(), resumed.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_best_state_is_kept_and_the_start_counts(data):
+    model = make_model(data)
+    good = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=6)
+    record = fit_interactions(model, data, good)
+    assert record.best["mse"] == min(e["mse"] for e in record.history)
+    before = model.get_weights()
+    # A rate this large only hurts.
+    wild = TrainingRecipe(learning_rate=3.0, batch_size=64, max_epochs=2)
+    record = fit_interactions(model, data, wild)
+    assert record.best_epoch == 0
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_is_whole_or_the_one_before(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "state.npz")
+    checkpoint.save({"w": np.arange(3)}, {"epoch": 1})
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save({"w": np.zeros(3)}, {"epoch": 2})
+    arrays, values = checkpoint.load()
+    assert values == {"epoch": 1}
+    np.testing.assert_array_equal(arrays["w"], np.arange(3))
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "newer"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    path = tmp_path / "state.npz"
+    Checkpoint(path).save({"w": np.zeros(100)}, {})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    elif damage == "other":
+        np.savez(path, w=np.zeros(3))
+    else:
+        text = json.dumps({"format": 99, "values": {}})
+        np.savez(path, __values__=np.frombuffer(text.encode(), np.uint8))
+    with pytest.raises(ValueError, match=r"state\.npz"):
+        Checkpoint(path).load()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"learning_rate": 0}, {"factor": 1.0}, {"batch_size": 0}]
+)
+def test_recipes_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainingRecipe(**wrong)
