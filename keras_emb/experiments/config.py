@@ -82,6 +82,8 @@ class SearchConfig:
         num_blocks: Popularity blocks of a table.
         warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
+        learning_rate: First rate of all weights but the selection's in the
+            search; the recipe's if `None`.
         selection_learning_rate: Rate of the selection's gradient descent.
         l1: Weight of the selection's absolute sum in the outer loss.
         normalize_gradient: Divide a block's gradient by its mean size.
@@ -93,6 +95,7 @@ class SearchConfig:
     num_blocks: int = 10
     warm_start_epochs: int = 20
     search_epochs: int = 50
+    learning_rate: float | None = None
     selection_learning_rate: float = 1e-2
     l1: float = 0.0
     normalize_gradient: bool = True
@@ -103,6 +106,12 @@ class SearchConfig:
         _check(self, "search", "num_blocks", self.num_blocks >= 1)
         _check(self, "search", "warm_start_epochs", self.warm_start_epochs >= 0)
         _check(self, "search", "search_epochs", self.search_epochs >= 0)
+        _check(
+            self,
+            "search",
+            "learning_rate",
+            self.learning_rate is None or self.learning_rate > 0,
+        )
         _check(
             self,
             "search",

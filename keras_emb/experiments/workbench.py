@@ -356,7 +356,11 @@ class Workbench:
             )
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
-        search = DNIS(1.0, recipe=self._recipe(1.0), seed=seed, **settings)
+        recipe = self._recipe(1.0)
+        rate = settings.pop("learning_rate")
+        if rate is not None:
+            recipe = dataclasses.replace(recipe, learning_rate=rate)
+        search = DNIS(1.0, recipe=recipe, seed=seed, **settings)
         search.fit(
             dense,
             self._interactions,
