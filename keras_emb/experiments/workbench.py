@@ -16,6 +16,7 @@ from keras_emb.evaluation import Predictor, rating_metrics
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
+from keras_emb.experiments.unit import Unit
 from keras_emb.layers import table_features
 from keras_emb.search import (
     DNIS,
@@ -34,29 +35,7 @@ from keras_emb.training import (
 )
 from keras_emb.zoo.backbones import BACKBONES
 
-__all__ = ["Unit", "Workbench"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Unit:
-    """One model to train and measure.
-
-    Args:
-        method: Name of the method.
-        share: Share of the tables' parameters to keep.
-        seed: Seed of initialisation and batches.
-        trial: Index of its settings in `method_trials`.
-    """
-
-    method: str
-    share: float
-    seed: int
-    trial: int
-
-    @property
-    def name(self) -> str:
-        """A name for files."""
-        return f"{self.method}_{self.share:g}_seed{self.seed}_{self.trial}"
+__all__ = ["Workbench"]
 
 
 class Workbench:

@@ -6,7 +6,8 @@ import pytest
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.experiments.config import ExperimentConfig, ExportConfig
 from keras_emb.experiments.trials import method_trials
-from keras_emb.experiments.workbench import Unit, Workbench
+from keras_emb.experiments.unit import Unit
+from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import MaskedEmbedding
 from keras_emb.zoo import MatrixFactorization
 
