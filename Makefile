@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/keras-emb demo $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n auto --maxprocesses 4 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
