@@ -8,6 +8,7 @@ from keras_emb.compression.memory_report import (
     TableMemory,
     memory_report,
 )
+from keras_emb.compression.popularity_weights import popularity_weights
 from keras_emb.compression.size_assignment import SizeAssignment
 from keras_emb.compression.table_sizes import TableSizes
 from keras_emb.compression.threshold_assignment import threshold_assignment
@@ -22,5 +23,6 @@ __all__ = [
     "align",
     "compact",
     "memory_report",
+    "popularity_weights",
     "threshold_assignment",
 ]

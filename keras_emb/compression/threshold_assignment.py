@@ -16,6 +16,7 @@ def threshold_assignment(
     tables: Mapping[str, Any],
     budget: Budget | float | int,
     structure: Literal["mask", "prefix"] = "mask",
+    row_weights: Mapping[str, Any] | None = None,
 ) -> SizeAssignment:
     """Cuts every entry below one threshold, the same for all tables.
 
@@ -36,13 +37,17 @@ def threshold_assignment(
             `"prefix"`: of each row as many leading entries as it has above
             the threshold, for tables whose coordinates are sorted by worth
             (see `align`).
+        row_weights: What the entries of a row are multiplied by before they
+            are compared, non-negative numbers of shape `(rows,)` by table
+            name; all rows weigh the same by default.
 
     Returns:
         The assignment, within the budget.
 
     Raises:
         ValueError: If `structure` is unknown, a table is not a matrix of
-            finite numbers, or not even an empty assignment fits the budget.
+            finite numbers, weights do not fit their table, or not even an
+            empty assignment fits the budget.
     """
     if structure not in ("mask", "prefix"):
         raise ValueError(
@@ -53,6 +58,8 @@ def threshold_assignment(
     magnitudes = {
         name: _magnitudes(name, table) for name, table in tables.items()
     }
+    for name, weights in (row_weights or {}).items():
+        magnitudes[name] *= _column(name, weights, magnitudes)
     ranking = _Ranking(magnitudes, structure)
     if budget.share is not None:
         return ranking.keep(budget.num_parameters(ranking.total))
@@ -61,6 +68,7 @@ def threshold_assignment(
 
 def _magnitudes(name: str, table: Any) -> np.ndarray:
     array = np.abs(np.asarray(table))
+    array = array.astype("float64") if array.dtype.kind == "f" else array
     if array.ndim != 2 or not array.size or array.dtype.kind != "f":
         raise ValueError(
             "`tables` must hold floats of shape (rows, dim). Received: "
@@ -73,6 +81,22 @@ def _magnitudes(name: str, table: Any) -> np.ndarray:
             f"{name!r}"
         )
     return array
+
+
+def _column(
+    name: str, weights: Any, magnitudes: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    column = np.asarray(weights, dtype="float64")
+    rows = len(magnitudes[name]) if name in magnitudes else None
+    if column.shape != (rows,) or not (
+        np.isfinite(column).all() and (column >= 0).all()
+    ):
+        raise ValueError(
+            "`row_weights` must hold a finite number of at least zero for "
+            f"each row of a table in {sorted(magnitudes)}. Received: shape "
+            f"{column.shape} for {name!r} of {rows} rows"
+        )
+    return column[:, None]
 
 
 class _Ranking:

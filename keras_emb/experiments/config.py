@@ -82,8 +82,6 @@ class SearchConfig:
         num_blocks: Popularity blocks of a table.
         warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
-        learning_rate: First rate of all weights but the selection's in the
-            search; the recipe's if `None`.
         selection_learning_rate: Rate of the selection's gradient descent.
         l1: Weight of the selection's absolute sum in the outer loss.
         normalize_gradient: Divide a block's gradient by its mean size.
@@ -95,7 +93,6 @@ class SearchConfig:
     num_blocks: int = 10
     warm_start_epochs: int = 20
     search_epochs: int = 50
-    learning_rate: float | None = None
     selection_learning_rate: float = 1e-2
     l1: float = 0.0
     normalize_gradient: bool = True
@@ -106,12 +103,6 @@ class SearchConfig:
         _check(self, "search", "num_blocks", self.num_blocks >= 1)
         _check(self, "search", "warm_start_epochs", self.warm_start_epochs >= 0)
         _check(self, "search", "search_epochs", self.search_epochs >= 0)
-        _check(
-            self,
-            "search",
-            "learning_rate",
-            self.learning_rate is None or self.learning_rate > 0,
-        )
         _check(
             self,
             "search",
@@ -159,6 +150,8 @@ class ExperimentConfig:
         backbone: Which model.
         dataset: Which ratings.
         recipe: How every method trains.
+        alignment_power: Power of the popularity that weighs the rows where
+            tables are aligned.
         search: Settings of the search.
         shares: Shares of the dense tables' parameters to keep.
         methods: Names out of `METHODS`.
@@ -181,6 +174,7 @@ class ExperimentConfig:
     export: ExportConfig
     recipe: TrainingRecipe = dataclasses.field(default_factory=TrainingRecipe)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    alignment_power: float = 0.5
     seeds: tuple[int, ...] = (0,)
     tuning_trials: int = 1
     tuning_grid: dict[str, Any] = dataclasses.field(default_factory=dict)

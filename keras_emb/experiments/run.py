@@ -30,6 +30,7 @@ from keras_emb.experiments.plots import (
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.saved_run import save_vocabularies
+from keras_emb.experiments.unit import Unit
 from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import table_features
 from keras_emb.serving import export_for_serving
@@ -131,7 +132,7 @@ def _write_artifacts(
         ]
         for name in assignment.tables
     }
-    _write_history(path / "history.csv", _stages(bench, unit.method, training))
+    _write_history(path / "history.csv", _stages(bench, unit, training))
     record = next(
         r
         for r in records
@@ -151,7 +152,7 @@ def _write_artifacts(
         num_bytes=_num_bytes(compaction, version),
         seconds={**seconds, "export": time.monotonic() - started},
     )
-    _draw(path / "plots", result, assignment, popularity, bench, unit.method)
+    _draw(path / "plots", result, assignment, popularity, bench, unit)
     write_json(path / "result.json", result)
     return result
 
@@ -190,16 +191,16 @@ def _num_bytes(compaction: CompactionReport, version: Path) -> dict[str, int]:
 
 
 def _stages(
-    bench: Workbench, method: str, training: TrainingRecord
+    bench: Workbench, unit: Unit, training: TrainingRecord
 ) -> dict[str, TrainingRecord]:
     stages = {"retrain": training}
-    seed = bench.first_seed
+    method = unit.method
     if method == "dense":
         return {"train": training}
     if method not in ("uniform", "power_rule", "random"):
-        stages = {"warm_start": bench.dense(seed)[1], **stages}
+        stages = {"warm_start": bench.dense(unit.seed)[1], **stages}
     if method.startswith("dnis"):
-        search = {"search": bench.search(seed).trace["search"]}
+        search = {"search": bench.search_of(unit).trace["search"]}
         stages = {"warm_start": stages["warm_start"], **search, **stages}
     return stages
 
@@ -224,14 +225,14 @@ def _draw(
     assignment: SizeAssignment,
     popularity: Mapping[str, np.ndarray],
     bench: Workbench,
-    method: str,
+    unit: Unit,
 ) -> None:
     folder.mkdir(exist_ok=True)
     sizes = {name: assignment.sizes(name) for name in assignment.tables}
     plot_sizes(sizes, popularity, folder / "sizes.png")
     plot_quality(result, folder / "quality.png")
-    if method.startswith("dnis"):
-        alpha = bench.search(bench.first_seed).alpha
+    if unit.method.startswith("dnis"):
+        alpha = bench.search_of(unit).alpha
         plot_alpha(
             {f"width {width}": value for width, value in alpha.items()},
             folder / "alpha.png",

@@ -16,8 +16,10 @@ _FINE_TUNING = (
 def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     """Settings to choose from on validation, the same number for all.
 
-    Learning rates are multiples of the recipe's, widths multiples of what
-    the budget allows; `rounds` are rounds of pruning, see `prune_gradually`.
+    Learning rates are multiples of the recipe's, that of the search
+    included, widths multiples of what the budget allows; `rounds` are rounds
+    of pruning, see `prune_gradually`; `threshold_power` weighs rows by
+    popularity, see `popularity_weights`.
 
     >>> method_trials("power_rule", 2)
     [{'exponent': 0.25}, {'exponent': 0.5}]
@@ -46,8 +48,29 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
         ],
         "power_rule": [{"exponent": e} for e in (0.25, 0.5, 0.75, 1.0)],
         "random": [{"draw": draw} for draw in range(4)],
+        "magnitude": [dict(trial) for trial in _FINE_TUNING],
+        "magnitude_aligned": [
+            {"learning_rate": rate, "rounds": 1, "threshold_power": power}
+            for rate in (0.1, 1.0)
+            for power in (0.0, 0.15)
+        ],
+        "dnis": [
+            {"learning_rate": 0.1, "rounds": rounds, "search_rate": search}
+            for rounds in (1, 5)
+            for search in (1.0, 0.3)
+        ],
     }
-    trials = grids.get(method, [dict(trial) for trial in _FINE_TUNING])
+    aligned_search = [
+        {
+            "learning_rate": 0.1,
+            "rounds": 1,
+            "search_rate": search,
+            "threshold_power": power,
+        }
+        for power in (0.15, 0.0)
+        for search in (1.0, 0.3)
+    ]
+    trials = grids.get(method, aligned_search)
     if count > len(trials):
         raise ValueError(
             f"`tuning_trials` must be at most {len(trials)}. "

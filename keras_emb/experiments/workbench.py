@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 import keras
 
-from keras_emb.compression import Budget, SizeAssignment, align, compact
+from keras_emb.compression import (
+    Budget,
+    SizeAssignment,
+    align,
+    compact,
+    popularity_weights,
+)
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import Predictor, rating_metrics
 from keras_emb.experiments.config import ExperimentConfig
@@ -196,10 +202,20 @@ class Workbench:
             return self._retrain(unit, model, assignment, trial)
         return self._pruned(unit, trial)
 
-    def search(self, seed: int) -> DNIS:
-        """The DNIS search of a seed."""
-        found: DNIS = self._model("search", seed)
+    def search(self, seed: int, rate: float) -> DNIS:
+        """The DNIS search of a seed.
+
+        Args:
+            seed: The seed.
+            rate: First learning rate in multiples of the recipe's.
+        """
+        found: DNIS = self._model(f"search_{rate:g}", seed)
         return found
+
+    def search_of(self, unit: Unit) -> DNIS:
+        """The DNIS search a unit of a DNIS method starts from."""
+        settings = self._settings(unit.method, unit.trial)
+        return self.search(unit.seed, settings["search_rate"])
 
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
         """The dense model of a seed, trained with the settings chosen."""
@@ -247,7 +263,7 @@ class Workbench:
             "prefix" if unit.method.endswith("prefix") else "mask"
         )
         if unit.method.startswith("dnis"):
-            search = self.search(unit.seed)
+            search = self.search(unit.seed, trial["search_rate"])
             aligned = unit.method != "dnis"
             model = search.model if aligned else search.merged
         else:
@@ -259,6 +275,9 @@ class Workbench:
             self._interactions,
             self._recipe(trial["learning_rate"]),
             structure=structure,
+            row_weights=self._row_weights(
+                model, trial.get("threshold_power", 0.0)
+            ),
             rounds=trial["rounds"],
             seed=unit.seed,
             checkpoint=self._state(unit.name),
@@ -325,29 +344,42 @@ class Workbench:
             return self.dense(seed)[0]
         dense = self._model("dense", seed)
         if kind == "aligned":
-            features = table_features(dense)
-            return align(
-                dense,
-                {
-                    name: self._interactions.popularity[features[name]]
-                    for name in searched_tables(dense)
-                },
-            )
+            counts = self._popularity(dense)
+            power = self._config.alignment_power
+            return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
-        recipe = self._recipe(1.0)
-        rate = settings.pop("learning_rate")
-        if rate is not None:
-            recipe = dataclasses.replace(recipe, learning_rate=rate)
-        search = DNIS(1.0, recipe=recipe, seed=seed, **settings)
+        rate = float(kind.removeprefix("search_"))
+        search = DNIS(
+            1.0,
+            recipe=self._recipe(rate),
+            alignment_power=self._config.alignment_power,
+            seed=seed,
+            **settings,
+        )
         search.fit(
             dense,
             self._interactions,
             warm_start=False,
-            checkpoint_dir=self._folder / "states" / f"shared_seed{seed}",
+            checkpoint_dir=self._folder
+            / "states"
+            / f"shared_{kind}_seed{seed}",
             checkpoint_seconds=self._checkpoint_seconds,
         )
         return search
+
+    def _popularity(self, model: keras.Model) -> dict[str, Any]:
+        features = table_features(model)
+        return {
+            name: self._interactions.popularity[features[name]]
+            for name in searched_tables(model)
+        }
+
+    def _row_weights(self, model: keras.Model, power: float) -> dict[str, Any]:
+        return {
+            name: popularity_weights(counts, power)
+            for name, counts in self._popularity(model).items()
+        }
 
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}
@@ -359,7 +391,7 @@ class Workbench:
         ):
             seconds["pretrain"] = self.dense(unit.seed)[1].seconds
         if unit.method.startswith("dnis"):
-            search = self.search(unit.seed)
+            search = self.search_of(unit)
             seconds["search"] = search.trace["search"].seconds
         return seconds
 

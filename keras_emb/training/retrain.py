@@ -1,7 +1,7 @@
 """Training at sizes that are already decided."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +145,7 @@ def prune_gradually(
     recipe: TrainingRecipe,
     *,
     structure: Literal["mask", "prefix"] = "mask",
+    row_weights: Mapping[str, Any] | None = None,
     rounds: int = 5,
     epochs_per_round: int = 1,
     seed: int = 0,
@@ -159,6 +160,7 @@ def prune_gradually(
         interactions: Training and validation examples.
         recipe: Rate and batch size of the training between rounds.
         structure: Shape of the result, see `threshold_assignment`.
+        row_weights: Weights of the rows by table, likewise.
         rounds: Number of cuts, on `cubic_schedule`.
         epochs_per_round: Epochs after each cut but the last, which is left
             to `retrain`.
@@ -171,12 +173,15 @@ def prune_gradually(
     """
     budget = Budget.of(budget)
     share = threshold_assignment(
-        searched_values(model), budget, structure
+        searched_values(model), budget, structure, row_weights
     ).kept_share
     for number, kept in enumerate(cubic_schedule(share, rounds)):
         last = number == rounds - 1
         assignment = threshold_assignment(
-            searched_values(model), budget if last else kept, structure
+            searched_values(model),
+            budget if last else kept,
+            structure,
+            row_weights,
         )
         if last:
             break

@@ -32,7 +32,7 @@ run_experiment(
 # The file whose appearance says that a stage is under way.
 _STAGES = {
     "warm start": "work/states/shared_dense_0_seed0.npz",
-    "search": "work/states/shared_seed0/search.npz",
+    "search": "work/states/shared_search_1_seed0/search.npz",
     "retrain": "work/states/dnis_aligned_prefix_0.1_seed0_0.npz",
     "export": "sizes.npz",
 }

@@ -13,6 +13,7 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
+    popularity_weights,
     threshold_assignment,
 )
 from keras_emb.datasets import Interactions
@@ -90,6 +91,11 @@ class DNIS:
         trainable: `"all"` weights in the search (paper) or only `"tables"`
             and the per-id biases (reference code).
         align: Whether to turn the tables before pruning.
+        alignment_power: Power of the popularity that weighs the rows in
+            `align`; below one, rare rows have more of a say.
+        threshold_power: Power of the popularity that weighs the entries
+            against the threshold, see `popularity_weights`; zero is the
+            paper's plain quantile.
         structure: `"prefix"` keeps the leading coordinates of a row and
             needs no index; `"mask"` is the paper's unstructured result. By
             default a prefix after alignment, a mask without.
@@ -118,6 +124,8 @@ class DNIS:
         hypergradient: Literal["first_order", "unrolled"] = "first_order",
         trainable: Literal["all", "tables"] = "all",
         align: bool = True,
+        alignment_power: float = 0.5,
+        threshold_power: float = 0.0,
         structure: Literal["prefix", "mask"] | None = None,
         usages: Sequence[Any] | None = None,
         features: Mapping[str, str] | None = None,
@@ -146,6 +154,8 @@ class DNIS:
         self.hypergradient = hypergradient
         self.trainable = trainable
         self.align = align
+        self.alignment_power = alignment_power
+        self.threshold_power = threshold_power
         self.structure = structure or ("prefix" if align else "mask")
         self.usages = usages
         self.features = features
@@ -218,7 +228,14 @@ class DNIS:
         }
         self.merged = merge_selection(selected)
         self.model = (
-            align(self.merged, self.popularity, self.usages)
+            align(
+                self.merged,
+                {
+                    name: counts**self.alignment_power
+                    for name, counts in self.popularity.items()
+                },
+                self.usages,
+            )
             if self.align
             else self.merged
         )
@@ -237,9 +254,18 @@ class DNIS:
             {name: table_values(t) for name, t in self._tables().items()},
             budget,
             self.structure,
+            {
+                name: popularity_weights(counts, self.threshold_power)
+                for name, counts in self.popularity.items()
+            },
         )
         return assignment.with_origin(
-            {"method": "dnis", "align": self.align, "seed": self.seed}
+            {
+                "method": "dnis",
+                "align": self.align,
+                "threshold_power": self.threshold_power,
+                "seed": self.seed,
+            }
         )
 
     def _tables(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
+    popularity_weights,
     threshold_assignment,
 )
 from keras_emb.datasets import Interactions
@@ -30,6 +31,10 @@ class MagnitudePruning(Rule):
     Args:
         budget: Share of the tables' parameters to keep, or bytes.
         align: Whether to turn the tables before pruning.
+        alignment_power: Power of the popularity that weighs the rows in
+            `align`.
+        threshold_power: Power of the popularity that weighs the entries
+            against the threshold, see `popularity_weights`.
         structure: `"mask"` or `"prefix"`, see `threshold_assignment`.
         usages: How tables are used, for `align` on foreign models.
         features: Input feature of each table, where it cannot be read off.
@@ -40,12 +45,16 @@ class MagnitudePruning(Rule):
         budget: Budget | float | int,
         *,
         align: bool = True,
+        alignment_power: float = 0.5,
+        threshold_power: float = 0.0,
         structure: Literal["mask", "prefix"] = "mask",
         usages: Sequence[Any] | None = None,
         features: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(budget, features=features)
         self.align = align
+        self.alignment_power = alignment_power
+        self.threshold_power = threshold_power
         self.structure = structure
         self.usages = usages
 
@@ -53,14 +62,23 @@ class MagnitudePruning(Rule):
         self, backbone: keras.Model, interactions: Interactions
     ) -> SizeAssignment:
         """Sizes for a trained backbone, which stays as it is."""
+        counts = self.popularity(backbone, interactions)
         self.model = (
             align(
-                backbone, self.popularity(backbone, interactions), self.usages
+                backbone,
+                {n: c**self.alignment_power for n, c in counts.items()},
+                self.usages,
             )
             if self.align
             else backbone
         )
         sizes = threshold_assignment(
-            self.values(self.model), self.budget, self.structure
+            self.values(self.model),
+            self.budget,
+            self.structure,
+            {
+                name: popularity_weights(c, self.threshold_power)
+                for name, c in counts.items()
+            },
         )
         return sizes.with_origin({"method": "magnitude", "align": self.align})
