@@ -7,8 +7,10 @@ from keras_emb.datasets.filters import (
     drop_duplicates,
     drop_rare_items,
 )
+from keras_emb.datasets.growing_vocabulary import GrowingVocabulary
+from keras_emb.datasets.interaction_stream import InteractionStream
 from keras_emb.datasets.interactions import Interactions
-from keras_emb.datasets.load import available, load
+from keras_emb.datasets.load import available, load, load_ratings, load_stream
 from keras_emb.datasets.movielens import read_ratings
 from keras_emb.datasets.popularity import count_popularity
 from keras_emb.datasets.ratings import Ratings
@@ -18,6 +20,8 @@ from keras_emb.datasets.vocabulary import Vocabulary
 
 __all__ = [
     "Examples",
+    "GrowingVocabulary",
+    "InteractionStream",
     "Interactions",
     "PlantedRatings",
     "Ratings",
@@ -29,6 +33,8 @@ __all__ = [
     "drop_duplicates",
     "drop_rare_items",
     "load",
+    "load_ratings",
+    "load_stream",
     "read_ratings",
     "splits",
     "synthetic",

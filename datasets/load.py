@@ -1,17 +1,18 @@
 """Loads a data set by its name."""
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_emb.datasets.filters import clean
+from keras_emb.datasets.interaction_stream import InteractionStream
 from keras_emb.datasets.interactions import Interactions
 from keras_emb.datasets.movielens.files import CONFIGS, read_ratings
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.synthetic import synthetic
 
-__all__ = ["available", "load"]
+__all__ = ["available", "load", "load_ratings", "load_stream"]
 
 _TFDS_BATCH = 1 << 16
 _MOVIELENS = {
@@ -67,15 +68,74 @@ def load(
             not installed.
         ConnectionError: If the download fails.
     """
-    if name == "synthetic":
-        ratings = clean(synthetic().ratings, min_item_ratings)
-    elif name in _MOVIELENS:
-        ratings = _movielens(_MOVIELENS[name], data_dir, min_item_ratings)
-    else:
-        raise ValueError(
-            f"`name` must be one of {available()}. Received: name={name!r}"
-        )
+    ratings = load_ratings(
+        name, data_dir=data_dir, min_item_ratings=min_item_ratings
+    )
     return Interactions.from_ratings(ratings, split, seed=seed, **split_args)
+
+
+def load_stream(
+    name: str,
+    *,
+    order: Literal["chronological", "permuted"] = "chronological",
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    min_item_ratings: int = 1,
+    **stream_args: Any,
+) -> InteractionStream:
+    """Loads, cleans and orders a data set.
+
+    >>> len(load_stream("synthetic", order="permuted")) > 0
+    True
+
+    Args:
+        name: One of `available()`.
+        order: `"chronological"` or `"permuted"`.
+        data_dir: See `load`.
+        seed: Seed of the permutation.
+        min_item_ratings: Items with fewer ratings are dropped and counted.
+        **stream_args: Further arguments of `InteractionStream.from_ratings`.
+
+    Returns:
+        A stream with the features `"user"` and `"item"`.
+
+    Raises:
+        ValueError: As `load` and `InteractionStream.from_ratings` do.
+    """
+    ratings = load_ratings(
+        name, data_dir=data_dir, min_item_ratings=min_item_ratings
+    )
+    return InteractionStream.from_ratings(
+        ratings, order, seed=seed, **stream_args
+    )
+
+
+def load_ratings(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    min_item_ratings: int = 1,
+) -> Ratings:
+    """Loads and cleans a data set's raw ratings.
+
+    Args:
+        name: One of `available()`.
+        data_dir: See `load`.
+        min_item_ratings: Items with fewer ratings are dropped and counted.
+
+    Returns:
+        The ratings, in the order of their source.
+
+    Raises:
+        ValueError: For an unknown name, missing or corrupt files.
+    """
+    if name == "synthetic":
+        return clean(synthetic().ratings, min_item_ratings)
+    if name in _MOVIELENS:
+        return _movielens(_MOVIELENS[name], data_dir, min_item_ratings)
+    raise ValueError(
+        f"`name` must be one of {available()}. Received: name={name!r}"
+    )
 
 
 def _movielens(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.row_split import RowSplit
+from keras_emb.datasets.timed_rows import timed_rows
 
 __all__ = [
     "MIN_USER_ROWS",
@@ -106,7 +107,7 @@ def leave_one_out(
         ValueError: Without times, for refused rows of unknown time, or if no
             user has enough rows.
     """
-    rows, time, dropped = _timed_rows(ratings, unknown_time)
+    rows, time, dropped = timed_rows(ratings, unknown_time)
     place, count = _places(ratings.user[rows], time)
     from_end = count - 1 - place
     part = np.where((count < MIN_USER_ROWS) | (from_end > 1), 0, 2 - from_end)
@@ -145,7 +146,7 @@ def temporal_stream(
         ValueError: For invalid shares, without times, for refused rows of
             unknown time, or if a wanted part stays empty.
     """
-    rows, time, dropped = _timed_rows(ratings, unknown_time)
+    rows, time, dropped = timed_rows(ratings, unknown_time)
     cuts = _cuts(shares, len(rows))
     order = np.argsort(time, kind="stable")
     rows, time = rows[order], time[order]
@@ -244,31 +245,6 @@ def _by_part(part: npt.NDArray[np.int64]) -> RowSplit:
         validation=np.flatnonzero(part == 1),
         test=np.flatnonzero(part == 2),
     )
-
-
-def _timed_rows(
-    ratings: Ratings, unknown_time: str
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, int]]:
-    if unknown_time not in ("refuse", "drop"):
-        raise ValueError(
-            "`unknown_time` must be 'refuse' or 'drop'. "
-            f"Received: unknown_time={unknown_time!r}"
-        )
-    if ratings.time is None:
-        raise ValueError(
-            "`ratings` must have times for a split in the order of time. "
-            "Received: ratings.time=None"
-        )
-    rows = np.flatnonzero(ratings.time > 0)
-    missing = len(ratings) - len(rows)
-    if missing and unknown_time == "refuse":
-        raise ValueError(
-            "`ratings` must have a known time (above 0) in every row; pass "
-            "unknown_time='drop' to leave the others out. "
-            f"Received: {missing} of {len(ratings)} rows of unknown time"
-        )
-    dropped = {"unknown_time": missing} if missing else {}
-    return rows, ratings.time[rows], dropped
 
 
 def _checked(split: RowSplit, shares: Sequence[float]) -> RowSplit:

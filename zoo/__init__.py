@@ -6,6 +6,14 @@ from keras_emb.zoo.backbones import (
     Backbone,
     MatrixFactorization,
     NeuMF,
+    StreamingDLRS,
 )
 
-__all__ = ["BACKBONES", "MLP", "Backbone", "MatrixFactorization", "NeuMF"]
+__all__ = [
+    "BACKBONES",
+    "MLP",
+    "Backbone",
+    "MatrixFactorization",
+    "NeuMF",
+    "StreamingDLRS",
+]

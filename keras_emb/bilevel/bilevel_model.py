@@ -172,32 +172,37 @@ class BilevelModel(keras.Model):
         return self.model(inputs, training=training)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if not isinstance(x, Mapping) or "outer_target" not in x:
-            raise ValueError(
-                "A training batch must be ({'inner': x, 'outer': x_val, "
-                f"'outer_target': y_val}}, y). Received: x={x}"
-            )
         if self.outer_first:
-            self._apply_outer(self._outer_gradients(x, y, weight))
-            return self._inner_step(x, y, weight)
+            self.outer_step(data)
+            return self.inner_step(data)
         if self.hypergradient == "unrolled":
             # The virtual step starts where the real one does.
-            gradients = self._outer_gradients(x, y, weight)
-            logs = self._inner_step(x, y, weight)
+            gradients = self._outer_gradients(data)
+            logs = self.inner_step(data)
         else:
-            logs = self._inner_step(x, y, weight)
-            gradients = self._outer_gradients(x, y, weight)
+            logs = self.inner_step(data)
+            gradients = self._outer_gradients(data)
         self._apply_outer(gradients)
         return {**logs, "outer_loss": self._outer_loss_tracker.result()}
 
-    def test_step(self, data: Any) -> dict[str, Any]:
-        logs = dict(super().test_step(data))
-        # Evaluation has no second batch to speak of.
-        logs.pop(self._outer_loss_tracker.name)
-        return logs
+    def outer_step(self, data: Any) -> None:
+        """One step of the outer variables on the validation batch.
 
-    def _inner_step(self, x: Any, y: Any, weight: Any) -> dict[str, Any]:
+        Args:
+            data: A training batch, as `fit` takes it.
+        """
+        self._apply_outer(self._outer_gradients(data))
+
+    def inner_step(self, data: Any) -> dict[str, Any]:
+        """One step of the inner variables on the training batch.
+
+        Args:
+            data: A training batch, as `fit` takes it.
+
+        Returns:
+            Metrics so far, by name.
+        """
+        x, y, weight = _unpack(data)
         inner = self.inner_variables
         with tf.GradientTape() as tape:
             prediction = self.model(x["inner"], training=True)
@@ -210,7 +215,14 @@ class BilevelModel(keras.Model):
         )
         return dict(self.compute_metrics(x, y, prediction, weight))
 
-    def _outer_gradients(self, x: Any, y: Any, weight: Any) -> list[Any]:
+    def test_step(self, data: Any) -> dict[str, Any]:
+        logs = dict(super().test_step(data))
+        # Evaluation has no second batch to speak of.
+        logs.pop(self._outer_loss_tracker.name)
+        return logs
+
+    def _outer_gradients(self, data: Any) -> list[Any]:
+        x, y, weight = _unpack(data)
         tracked = []
 
         def validation_loss() -> Any:
@@ -293,6 +305,16 @@ class BilevelModel(keras.Model):
         variables = model.trainable_variables
         outer = [variables[index] for index in config.pop("outer")]
         return cls(model, outer, **config)
+
+
+def _unpack(data: Any) -> tuple[Any, Any, Any]:
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    if not isinstance(x, Mapping) or "outer_target" not in x:
+        raise ValueError(
+            "A training batch must be ({'inner': x, 'outer': x_val, "
+            f"'outer_target': y_val}}, y). Received: x={x}"
+        )
+    return x, y, weight
 
 
 def _variable_ids(

@@ -7,13 +7,19 @@ from keras_emb.layers.masked_embedding import MaskedEmbedding
 from keras_emb.layers.mixed_dimension_embedding import (
     MixedDimensionEmbedding,
 )
+from keras_emb.layers.multi_size_embedding import MultiSizeEmbedding
+from keras_emb.layers.popularity_controller import PopularityController
+from keras_emb.layers.popularity_counter import PopularityCounter
 from keras_emb.layers.replace_tables import replace_tables
 from keras_emb.layers.row_scope import RowScope
 from keras_emb.layers.selected_embedding import SelectedEmbedding
+from keras_emb.layers.size_logits import SizeLogits
 from keras_emb.layers.soft_dimension_selection import (
     SoftDimensionSelection,
     UnitInterval,
 )
+from keras_emb.layers.soft_selection import SoftSelection
+from keras_emb.layers.soft_size_embedding import SoftSizeEmbedding
 from keras_emb.layers.table_usage import (
     DotProduct,
     IntoDense,
@@ -27,10 +33,16 @@ __all__ = [
     "IntoDense",
     "MaskedEmbedding",
     "MixedDimensionEmbedding",
+    "MultiSizeEmbedding",
+    "PopularityController",
+    "PopularityCounter",
     "RowScope",
     "SelectedEmbedding",
     "SharedSpace",
+    "SizeLogits",
     "SoftDimensionSelection",
+    "SoftSelection",
+    "SoftSizeEmbedding",
     "UnitInterval",
     "WeightedProduct",
     "find_tables",

@@ -15,7 +15,10 @@ from keras_emb.training.retrain import (
     retrain,
 )
 from keras_emb.training.step_runner import StepRunner
+from keras_emb.training.stream_batches import StreamBatches
+from keras_emb.training.stream_runner import StreamRunner
 from keras_emb.training.train import TrainingRecord, train
+from keras_emb.training.train_on_stream import StreamRecord, train_on_stream
 from keras_emb.training.training_recipe import TrainingRecipe
 
 __all__ = [
@@ -25,6 +28,9 @@ __all__ = [
     "Plateau",
     "ShuffledBatches",
     "StepRunner",
+    "StreamBatches",
+    "StreamRecord",
+    "StreamRunner",
     "TrainingRecipe",
     "TrainingRecord",
     "apply_assignment",
@@ -33,4 +39,5 @@ __all__ = [
     "prune_gradually",
     "retrain",
     "train",
+    "train_on_stream",
 ]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["StepRunner"]
+__all__ = ["StepRunner", "distribute_stack", "standard_arrays"]
 
 
 class StepRunner:
@@ -49,11 +49,13 @@ class StepRunner:
             FloatingPointError: If the loss is no longer finite.
         """
         steps = len(keras.tree.flatten(stack)[0])
-        stack = keras.tree.map_structure(_standard, stack)
+        stack = keras.tree.map_structure(standard_arrays, stack)
         if self._function is None:
             self._function = self._trace(stack)
         self._model.reset_metrics()
-        self._function(self._distribute(stack), tf.constant(steps))
+        self._function(
+            distribute_stack(self._strategy, stack), tf.constant(steps)
+        )
         logs = {
             key: float(value)
             for key, value in self._model.get_metrics_result().items()
@@ -64,33 +66,6 @@ class StepRunner:
                 f"rate or look for bad labels. Received: {logs}"
             )
         return logs
-
-    def _distribute(self, stack: Any) -> Any:
-        replicas = self._strategy.num_replicas_in_sync
-        if replicas == 1:
-            return keras.tree.map_structure(tf.convert_to_tensor, stack)
-        batch = keras.tree.flatten(stack)[0].shape[1]
-        if batch % replicas:
-            raise ValueError(
-                "The batch size must be a multiple of the number of replicas. "
-                f"Received: batch_size={batch}, replicas={replicas}"
-            )
-        part = batch // replicas
-
-        def cut(array: np.ndarray) -> Any:
-            return self._strategy.experimental_distribute_values_from_function(
-                lambda context: tf.convert_to_tensor(
-                    array[
-                        :,
-                        context.replica_id_in_sync_group * part : (
-                            context.replica_id_in_sync_group + 1
-                        )
-                        * part,
-                    ]
-                )
-            )
-
-        return keras.tree.map_structure(cut, stack)
 
     def _trace(self, stack: Any) -> Any:
         model, strategy = self._model, self._strategy
@@ -120,6 +95,54 @@ class StepRunner:
         )
 
 
-def _standard(array: Any) -> np.ndarray:
+def standard_arrays(array: Any) -> np.ndarray:
+    """The array, in float32 where it came in float64.
+
+    >>> standard_arrays([1.0, 2.0]).dtype
+    dtype('float32')
+
+    Args:
+        array: Anything NumPy reads.
+    """
     array = np.asarray(array)
     return array.astype("float32") if array.dtype == np.float64 else array
+
+
+def distribute_stack(strategy: Any, stack: Any) -> Any:
+    """Cuts the batches of a stack into one part a replica.
+
+    Args:
+        strategy: The strategy of the model.
+        stack: Nest of arrays of shape `(steps, batch, ...)`.
+
+    Returns:
+        Nest of tensors, or of one tensor a replica under several.
+
+    Raises:
+        ValueError: If the replicas cannot share a batch evenly.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return keras.tree.map_structure(tf.convert_to_tensor, stack)
+    batch = keras.tree.flatten(stack)[0].shape[1]
+    if batch % replicas:
+        raise ValueError(
+            "The batch size must be a multiple of the number of replicas. "
+            f"Received: batch_size={batch}, replicas={replicas}"
+        )
+    part = batch // replicas
+
+    def cut(array: np.ndarray) -> Any:
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.convert_to_tensor(
+                array[
+                    :,
+                    context.replica_id_in_sync_group * part : (
+                        context.replica_id_in_sync_group + 1
+                    )
+                    * part,
+                ]
+            )
+        )
+
+    return keras.tree.map_structure(cut, stack)

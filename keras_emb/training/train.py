@@ -14,6 +14,7 @@ from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.rating_metrics import rating_metrics
 from keras_emb.training.batches import Batches
 from keras_emb.training.checkpoint import Checkpoint
+from keras_emb.training.model_state import load_state, state_arrays
 from keras_emb.training.plateau import Plateau
 from keras_emb.training.step_runner import StepRunner
 from keras_emb.training.training_recipe import TrainingRecipe
@@ -193,13 +194,10 @@ class _Run:
         if self._checkpoint is None or not self._checkpoint.exists():
             return False
         arrays, values = self._checkpoint.load()
-        variables = self._variables()
-        current = [arrays[f"variable_{i}"] for i in range(len(variables))]
         self._best = [
             arrays[f"best_{i}"] for i in range(len(self._model.weights))
         ]
-        for variable, value in zip(variables, current, strict=True):
-            variable.assign(value)
+        load_state(self._model, arrays)
         self._plateau = Plateau(self._recipe, **values["plateau"])
         self.history = values["history"]
         self.best_epoch = values["best_epoch"]
@@ -220,9 +218,7 @@ class _Run:
     def _save(self) -> None:
         if self._checkpoint is None:
             return
-        arrays = {
-            f"variable_{i}": v.numpy() for i, v in enumerate(self._variables())
-        }
+        arrays = state_arrays(self._model)
         arrays.update(
             (f"best_{i}", value) for i, value in enumerate(self._best)
         )
@@ -237,8 +233,3 @@ class _Run:
             },
         )
         self._saved_at = time.monotonic()
-
-    def _variables(self) -> list[keras.Variable]:
-        variables = [*self._model.weights, *self._model.optimizer.variables]
-        outer = getattr(self._model, "outer_optimizer", None)
-        return variables + (list(outer.variables) if outer else [])

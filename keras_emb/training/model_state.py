@@ -1,0 +1,58 @@
+"""Everything of a model that training changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__ = ["load_state", "state_arrays"]
+
+
+def state_variables(model: keras.Model) -> list[Any]:
+    """Weights of a compiled model and the state of its optimizers.
+
+    Args:
+        model: Compiled, with built optimizers.
+    """
+    variables = [*model.weights, *model.optimizer.variables]
+    outer = getattr(model, "outer_optimizer", None)
+    return variables + (list(outer.variables) if outer else [])
+
+
+def state_arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    """The values of `state_variables`, by number.
+
+    Args:
+        model: Compiled, with built optimizers.
+    """
+    return {
+        f"variable_{index}": variable.numpy()
+        for index, variable in enumerate(state_variables(model))
+    }
+
+
+def load_state(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    """Gives a model the values that `state_arrays` read.
+
+    Args:
+        model: Compiled, with built optimizers.
+        arrays: Holds those values, among others.
+
+    Raises:
+        ValueError: If they are not those of such a model; it is unchanged.
+    """
+    variables = state_variables(model)
+    values = [
+        arrays.get(f"variable_{index}") for index in range(len(variables))
+    ]
+    for variable, value in zip(variables, values, strict=True):
+        if value is None or value.shape != tuple(variable.shape):
+            shape = None if value is None else value.shape
+            raise ValueError(
+                "A state must be that of a model of the same tables, layers "
+                f"and optimizers. Received: shape {shape} for "
+                f"{variable.path} of shape {tuple(variable.shape)}"
+            )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
