@@ -16,6 +16,7 @@ from keras_emb.datasets.popularity import count_popularity
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.row_split import RowSplit
 from keras_emb.datasets.synthetic import PlantedRatings, synthetic
+from keras_emb.datasets.task_labels import task_labels
 from keras_emb.datasets.vocabulary import Vocabulary
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "read_ratings",
     "splits",
     "synthetic",
+    "task_labels",
 ]

@@ -83,10 +83,10 @@ def run(
     resume: _Resume = False,
 ) -> None:
     """Runs an experiment: search, retrain, compact, export, compare."""
-    from keras_emb.experiments.tables import summary_table
+    from keras_emb.experiments.tables import result_table
 
     folder, result = _run(experiment, data_dir, out, overrides, seed, resume)
-    Console().print(summary_table(result))
+    Console().print(result_table(result))
     _print_files(folder)
 
 
@@ -137,13 +137,15 @@ def list_(what: Listed) -> None:
         lines = available()
     else:
         from keras_emb.experiments.config import METHODS, experiment_names
+        from keras_emb.experiments.streams import STREAM_METHODS
 
         if what is Listed.experiments:
             lines = experiment_names()
         else:
-            width = max(map(len, METHODS))
+            methods = {**METHODS, **STREAM_METHODS}
+            width = max(map(len, methods))
             lines = [
-                f"{name:{width}}  {text}" for name, text in METHODS.items()
+                f"{name:{width}}  {text}" for name, text in methods.items()
             ]
     for line in lines:
         typer.echo(line)
@@ -184,23 +186,25 @@ def _run(
     seed: int | None,
     resume: bool,
 ) -> tuple[Path, dict[str, Any]]:
-    from keras_emb.experiments.config import ExperimentConfig
+    from keras_emb.experiments.any_experiment import (
+        load_experiment,
+        run_any_experiment,
+    )
 
     overrides = list(overrides or ())
     if seed is not None:
         overrides.append(f"seeds=[{seed}]")
-    config = ExperimentConfig.load(experiment, overrides)
+    config = load_experiment(experiment, overrides)
 
     import tensorflow as tf
 
     from keras_emb.experiments.progress import ProgressReporter
-    from keras_emb.experiments.run import run_experiment
 
     # Every model of a run traces its own functions, which TensorFlow warns of.
     tf.get_logger().setLevel("ERROR")
     folder = out or Path("runs") / config.experiment
     with ProgressReporter(Console()) as report:
-        result = run_experiment(
+        result = run_any_experiment(
             config, folder, data_dir=data_dir, resume=resume, reporter=report
         )
     return folder, result

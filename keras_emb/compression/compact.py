@@ -10,10 +10,12 @@ import numpy as np
 from keras_emb.compression.memory_report import MemoryReport, memory_report
 from keras_emb.compression.row_order import shared_row_order
 from keras_emb.compression.size_assignment import SizeAssignment
+from keras_emb.compression.table_sizes import TableSizes
 from keras_emb.layers import (
     DenseEmbedding,
     MaskedEmbedding,
     MixedDimensionEmbedding,
+    ProjectedEmbedding,
     find_tables,
     replace_tables,
     table_values,
@@ -113,17 +115,11 @@ def compact(
     def make(name: str, table: Any) -> Any:
         if name not in tables:
             return table
-        values = table_values(table)
-        order = orders.get(name, np.arange(len(values)))
         kept = assignment.tables[name]
-        chosen = (
-            {"sizes": kept.row_sizes[order]}
-            if kept.structure == "prefix"
-            else {"mask": kept.row_mask[order]}
-        )
-        return MixedDimensionEmbedding.from_rows(
-            values[order], **chosen, name=table.name, dtype=table.dtype_policy
-        )
+        order = orders.get(name, np.arange(kept.rows))
+        if isinstance(table, ProjectedEmbedding):
+            return table.with_table(_cut(table.table, kept, order))
+        return _cut(table, kept, order)
 
     compacted = replace_tables(model, make)
     for feature, order in feature_orders.items():
@@ -135,6 +131,22 @@ def compact(
         memory_report(model), memory_report(compacted), orders, feature_orders
     )
     return compacted, report
+
+
+def _cut(
+    table: Any, kept: TableSizes, order: np.ndarray
+) -> MixedDimensionEmbedding:
+    chosen = (
+        {"sizes": kept.row_sizes[order]}
+        if kept.structure == "prefix"
+        else {"mask": kept.row_mask[order]}
+    )
+    return MixedDimensionEmbedding.from_rows(
+        table_values(table)[order],
+        **chosen,
+        name=table.name,
+        dtype=table.dtype_policy,
+    )
 
 
 def _assigned_tables(
@@ -151,7 +163,7 @@ def _assigned_tables(
         table = tables[name]
         shape = (
             getattr(table, "vocabulary_size", None) or table.input_dim,
-            table.output_dim,
+            getattr(table, "table", table).output_dim,
         )
         if shape != (kept.rows, kept.output_dim):
             raise ValueError(

@@ -21,6 +21,7 @@ class TableMemory:
         output_dim: Width of what the table returns.
         values: Bytes of the values.
         index: Bytes of all that is needed to find or select them.
+        projections: Bytes of a map that belongs to the table.
         dense: Bytes of the full table in the same precision.
     """
 
@@ -28,12 +29,13 @@ class TableMemory:
     output_dim: int
     values: int
     index: int
+    projections: int
     dense: int
 
     @property
     def total(self) -> int:
-        """Bytes of values and index together."""
-        return self.values + self.index
+        """Bytes of values, index and projections together."""
+        return self.values + self.index + self.projections
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,11 @@ class MemoryReport:
         return sum(table.index for table in self.tables.values())
 
     @property
+    def projections(self) -> int:
+        """Bytes of the maps that belong to tables."""
+        return sum(table.projections for table in self.tables.values())
+
+    @property
     def dense_layers(self) -> int:
         """Bytes of everything that is not a table."""
         return sum(self.layers.values())
@@ -69,7 +76,8 @@ class MemoryReport:
     @property
     def total(self) -> int:
         """Bytes of all weights."""
-        return self.values + self.index + self.dense_layers
+        tables = sum(table.total for table in self.tables.values())
+        return tables + self.dense_layers
 
     @property
     def dense(self) -> int:
@@ -83,7 +91,8 @@ class MemoryReport:
             "dense": self.dense,
             "values": self.values,
             "index": self.index,
-            "projections": self.dense_layers,
+            "projections": self.projections,
+            "dense_layers": self.dense_layers,
             "total": self.total,
         }
 
@@ -91,8 +100,8 @@ class MemoryReport:
         names = [*self.tables, "other layers", "total"]
         width = max(len(name) for name in names)
         lines = [
-            f"{'':{width}} {'values':>13} {'index':>13} {'total':>13} "
-            f"{'dense':>13}"
+            f"{'':{width}} {'values':>13} {'index':>13} {'projections':>13} "
+            f"{'total':>13} {'dense':>13}"
         ]
 
         def add(name: str, *numbers: int) -> None:
@@ -100,10 +109,12 @@ class MemoryReport:
             lines.append(f"{name:{width}} {cells}")
 
         for name, table in self.tables.items():
-            add(name, table.values, table.index, table.total, table.dense)
+            parts = (table.values, table.index, table.projections)
+            add(name, *parts, table.total, table.dense)
         other = self.dense_layers
-        add("other layers", other, 0, other, other)
-        add("total", self.values + other, self.index, self.total, self.dense)
+        add("other layers", other, 0, 0, other, other)
+        sums = (self.values + other, self.index, self.projections)
+        add("total", *sums, self.total, self.dense)
         return "\n".join(lines)
 
 
@@ -153,8 +164,9 @@ def memory_report(model: keras.Model) -> MemoryReport:
 def _table_memory(table: Any, counted: set[int]) -> TableMemory:
     rows = int(getattr(table, "vocabulary_size", None) or table.input_dim)
     output_dim = int(table.output_dim)
-    values = index = 0
+    values = index = projections = 0
     itemsize = None
+    maps = {id(weight) for weight in getattr(table, "projection_weights", ())}
     for layer in table._flatten_layers():
         stored = getattr(layer, "packed_values", None)
         stored = (
@@ -165,6 +177,9 @@ def _table_memory(table: Any, counted: set[int]) -> TableMemory:
             if id(weight) in counted:
                 continue
             counted.add(id(weight))
+            if id(weight) in maps:
+                projections += _num_bytes(weight)
+                continue
             if weight is not stored:
                 index += _num_bytes(weight)
                 continue
@@ -173,7 +188,7 @@ def _table_memory(table: Any, counted: set[int]) -> TableMemory:
             values += kept
             index += _num_bytes(weight) - kept
     dense = rows * output_dim * (itemsize or _itemsize(table.weights[0]))
-    return TableMemory(rows, output_dim, values, index, dense)
+    return TableMemory(rows, output_dim, values, index, projections, dense)
 
 
 def _num_bytes(weight: Any) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "ExportConfig",
     "SearchConfig",
     "experiment_names",
+    "read_experiment",
 ]
 
 METHODS: Mapping[str, str] = {
@@ -268,21 +269,7 @@ class ExperimentConfig:
             ValueError: If there is no such experiment, the file is not YAML,
                 or a key or value is wrong.
         """
-        path = _experiment_path(str(name))
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{path} is not a YAML file: {_one_line(error)}"
-            ) from error
-        if not isinstance(values, dict):
-            raise ValueError(
-                f"{path} must hold a mapping of keys to values. "
-                f"Received: {type(values).__name__}"
-            )
-        for override in overrides:
-            _override(values, override)
-        return cls.from_dict(values)
+        return cls.from_dict(read_experiment(name, overrides))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns nested plain values; the inverse of `from_dict`."""
@@ -300,6 +287,42 @@ def experiment_names() -> list[str]:
         Names that `ExperimentConfig.load` takes, sorted.
     """
     return sorted(path.stem for path in _zoo_folder().glob("*.yaml"))
+
+
+def read_experiment(
+    name: str | Path, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Reads the plain values of an experiment of the zoo, or of a file.
+
+    >>> read_experiment("demo", ["seeds=[1]"])["seeds"]
+    [1]
+
+    Args:
+        name: Name of an experiment, or path of a YAML file.
+        overrides: `key=value`, dotted keys, values as in YAML.
+
+    Returns:
+        Nested mapping.
+
+    Raises:
+        ValueError: If there is no such experiment, the file is not YAML, or
+            an override cannot be read.
+    """
+    path = _experiment_path(str(name))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} is not a YAML file: {_one_line(error)}"
+        ) from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} must hold a mapping of keys to values. "
+            f"Received: {type(values).__name__}"
+        )
+    for override in overrides:
+        _override(values, override)
+    return values
 
 
 def _zoo_folder() -> Path:

@@ -20,7 +20,13 @@ from matplotlib.ticker import (
 
 from keras_emb.experiments.size_summary import popularity_deciles
 
-__all__ = ["plot_alpha", "plot_pruning", "plot_quality", "plot_sizes"]
+__all__ = [
+    "figure",
+    "plot_alpha",
+    "plot_pruning",
+    "plot_quality",
+    "plot_sizes",
+]
 
 # Okabe and Ito's colours, told apart with any kind of colour vision; with
 # the markers they give each method a look of its own in every picture.
@@ -52,8 +58,8 @@ def plot_sizes(
         popularity: Occurrences of each row in training, by table.
         path: PNG file to write.
     """
-    with _figure(path, (4.6 * len(sizes), 3.8)) as figure:
-        axes = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
+    with figure(path, (4.6 * len(sizes), 3.8)) as drawn:
+        axes = drawn.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
         for ax, (name, of_table) in zip(axes, sizes.items(), strict=True):
             _draw_sizes(ax, np.asarray(of_table), np.asarray(popularity[name]))
             ax.set_title(name)
@@ -79,8 +85,8 @@ def plot_quality(
         path: PNG file to write.
         metric: Metric to show.
     """
-    with _figure(path, (8.4, 4.8)) as figure:
-        ax = figure.add_subplot()
+    with figure(path, (8.4, 4.8)) as drawn:
+        ax = drawn.add_subplot()
         ticks: set[float] = set()
         for method, of_method in result["baselines"].items():
             if method == "dense":
@@ -134,8 +140,8 @@ def plot_alpha(
         path: PNG file to write.
     """
     arrays = {name: np.asarray(of_table) for name, of_table in alpha.items()}
-    with _figure(path, (4.8 * len(arrays) + 0.8, 3.4)) as figure:
-        axes = figure.subplots(1, len(arrays), squeeze=False)[0]
+    with figure(path, (4.8 * len(arrays) + 0.8, 3.4)) as drawn:
+        axes = drawn.subplots(1, len(arrays), squeeze=False)[0]
         for ax, (name, values) in zip(axes, arrays.items(), strict=True):
             # Strongest dimensions first: their order has no meaning.
             order = np.argsort(-values.sum(axis=0), kind="stable")
@@ -152,7 +158,7 @@ def plot_alpha(
             ax.set_xlabel("dimension (strongest first)")
             ax.set_ylabel("block (0: most popular rows)")
             ax.set_yticks(_whole_ticks(len(values)))
-        figure.colorbar(image, ax=list(axes), label="selection α", pad=0.02)
+        drawn.colorbar(image, ax=list(axes), label="selection α", pad=0.02)
 
 
 def plot_pruning(
@@ -170,8 +176,8 @@ def plot_pruning(
         dense: Error of the dense model, if it is to be shown.
         metric: Name of the error.
     """
-    with _figure(path, (7.6, 4.2)) as figure:
-        ax = figure.add_subplot()
+    with figure(path, (7.6, 4.2)) as drawn:
+        ax = drawn.add_subplot()
         if dense is not None:
             ax.axhline(dense, color=_BLACK, linestyle=":", label="dense")
         ticks: set[float] = set()
@@ -203,13 +209,19 @@ def plot_pruning(
 
 
 @contextmanager
-def _figure(
+def figure(
     path: str | os.PathLike[str], size: tuple[float, float]
 ) -> Iterator[Figure]:
+    """A figure in the house's style, written when the block ends.
+
+    Args:
+        path: PNG file to write.
+        size: Width and height in inches.
+    """
     # A figure of its own needs no display and no state of pyplot.
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
-    yield figure
-    for ax in figure.axes:
+    drawn = Figure(figsize=size, dpi=150, layout="constrained")
+    yield drawn
+    for ax in drawn.axes:
         if ax.get_label() == "<colorbar>":
             continue
         ax.spines[["top", "right"]].set_visible(False)
@@ -219,7 +231,7 @@ def _figure(
         legend = ax.get_legend()
         if legend is not None:
             legend.set_frame_on(False)
-    figure.savefig(path, format="png")
+    drawn.savefig(path, format="png")
 
 
 def _draw_sizes(

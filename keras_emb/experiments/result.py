@@ -16,7 +16,9 @@ __all__ = [
     "SCHEMA",
     "build_result",
     "collect_records",
+    "combine",
     "merge_results",
+    "sample_std",
     "validate_record",
     "validate_result",
 ]
@@ -302,23 +304,35 @@ def _summarize_cell(records: Sequence[Record]) -> dict[str, Any]:
     ]
     return {
         "share": records[0]["share"],
-        "mean": _combine(figures, lambda values: float(np.mean(values))),
-        "std": _combine(figures, _sample_std),
+        "mean": combine(figures, lambda values: float(np.mean(values))),
+        "std": combine(figures, sample_std),
         "per_seed": [dict(record) for record in records],
     }
 
 
-def _sample_std(values: Sequence[float]) -> float | None:
+def sample_std(values: Sequence[float]) -> float | None:
+    """Sample standard deviation; `None` for a single value.
+
+    >>> sample_std([1.0, 3.0])
+    1.4142135623730951
+    """
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _combine(items: Sequence[Any], function: Any) -> Any:
+def combine(items: Sequence[Any], function: Any) -> Any:
+    """Applies a function across nested mappings of one form.
+
+    >>> combine([{"a": {"b": 1}}, {"a": {"b": 2}}], max)
+    {'a': {'b': 2}}
+
+    Args:
+        items: Mappings that hold numbers, however deep.
+        function: From a list of numbers to one.
+    """
     first = items[0]
     if isinstance(first, Mapping):
         return {
-            key: _combine(
-                [item[key] for item in items if key in item], function
-            )
+            key: combine([item[key] for item in items if key in item], function)
             for key in first
         }
     # A figure that was not finite is null once it has been through a file.

@@ -6,17 +6,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-from keras_emb.experiments.config import ExperimentConfig
-
-__all__ = ["RunFolder"]
+__all__ = ["RunConfig", "RunFolder"]
 
 _CONFIG = "config.yaml"
 _LOCK = ".lock"
 _MISSING = "nothing"
+
+
+class RunConfig(Protocol):
+    """Anything that decides a run's outcome and can be written down."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values."""
+
+    def to_yaml(self) -> str:
+        """The same as the text of a YAML file."""
 
 
 class RunFolder:
@@ -28,6 +36,7 @@ class RunFolder:
     ends.
 
     >>> import tempfile
+    >>> from keras_emb.experiments.config import ExperimentConfig
     >>> out = Path(tempfile.mkdtemp()) / "run"
     >>> with RunFolder(out, ExperimentConfig.load("demo")) as folder:
     ...     _ = (folder.path / "notes.txt").write_text("done")
@@ -52,7 +61,7 @@ class RunFolder:
     def __init__(
         self,
         out: str | os.PathLike[str],
-        config: ExperimentConfig,
+        config: RunConfig,
         *,
         resume: bool = False,
     ) -> None:
@@ -164,7 +173,7 @@ def _is_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _refuse_other_config(path: Path, config: ExperimentConfig) -> None:
+def _refuse_other_config(path: Path, config: RunConfig) -> None:
     before = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
     now = _flat(config.to_dict())
     for key in sorted({*before, *now}):

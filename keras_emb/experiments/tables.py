@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["comparison_table", "summary_table"]
+__all__ = ["comparison_table", "result_table", "summary_table"]
 
 
 def summary_table(
@@ -101,6 +101,41 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
             artifact = mean["bytes"].get("artifact_on_disk")
             values.append("–" if artifact is None else f"{artifact:,.0f}")
         table.add_row(*values)
+    return table
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """The table that suits a result's kind.
+
+    Args:
+        result: What `result.json` holds.
+    """
+    if result["split"].get("prequential"):
+        return _stream_table(result)
+    return summary_table(result)
+
+
+def _stream_table(result: Mapping[str, Any]) -> Table:
+    """Methods by tasks: prequential loss and accuracy of the test part."""
+    table = Table(title=f"{result['experiment']}: prequential, test part")
+    table.add_column("method")
+    baselines = result["baselines"]
+    tasks = list(next(iter(baselines.values())))
+    columns = [
+        (task, metric)
+        for task in tasks
+        for metric in next(iter(baselines.values()))[task]["mean"]["test"]
+    ]
+    for task, metric in columns:
+        table.add_column(f"{task} {metric}", justify="right")
+    for label, of_method in baselines.items():
+        table.add_row(
+            label,
+            *(
+                _cell(of_method.get(task), "test", metric, None)
+                for task, metric in columns
+            ),
+        )
     return table
 
 

@@ -162,8 +162,12 @@ class PopularityController(keras.layers.Layer):
         self.hidden.build((None, width))
         self.hidden_normalization = self._normalization("hidden_normalization")
         self.hidden_normalization.build((None, self.hidden_units))
+        # From zeros: no size is preferred before anything has been learnt.
         self.logits = keras.layers.Dense(
-            self.num_sizes, dtype="float32", name="logits"
+            self.num_sizes,
+            kernel_initializer="zeros",
+            dtype="float32",
+            name="logits",
         )
         self.logits.build((None, self.hidden_units))
 

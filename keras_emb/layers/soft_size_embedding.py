@@ -1,5 +1,6 @@
 """A table that mixes several widths by popularity."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -178,6 +179,14 @@ class SoftSizeEmbedding(keras.layers.Layer):
             tf.IndexedSlices(across_replicas(values), across_replicas(ids))
         )
 
+    def values(self, batch_size: int = 8192) -> np.ndarray:
+        """The answer for every row, shape `(vocabulary_size, output_dim)`.
+
+        Args:
+            batch_size: Rows computed at a time.
+        """
+        return self._for_all_rows(self, batch_size)
+
     def size_weights(self, batch_size: int = 8192) -> np.ndarray:
         """Weights of the candidates for every row.
 
@@ -187,10 +196,15 @@ class SoftSizeEmbedding(keras.layers.Layer):
         Returns:
             float32 array of shape `(vocabulary_size, num_sizes)`.
         """
+        return self._for_all_rows(self.weights_of, batch_size)
+
+    def _for_all_rows(
+        self, function: Callable[[Any], Any], batch_size: int
+    ) -> np.ndarray:
         rows = np.arange(self.vocabulary_size)
         return np.concatenate(
             [
-                np.asarray(self.weights_of(rows[first : first + batch_size]))
+                np.asarray(function(rows[first : first + batch_size]))
                 for first in range(0, len(rows), batch_size)
             ]
         )

@@ -12,6 +12,7 @@ from keras_emb.compression import Budget, SizeAssignment, threshold_assignment
 from keras_emb.datasets import Interactions
 from keras_emb.layers import (
     MaskedEmbedding,
+    ProjectedEmbedding,
     find_tables,
     replace_tables,
     table_values,
@@ -51,12 +52,15 @@ def apply_assignment(
     def make(name: str, layer: Any) -> Any:
         if name not in assignment.tables:
             return layer
-        table = MaskedEmbedding.from_table(layer, structure=structure)
+        projected = isinstance(layer, ProjectedEmbedding)
+        table = MaskedEmbedding.from_table(
+            layer.table if projected else layer, structure=structure
+        )
         if structure == "prefix":
             table.assign_sizes(assignment.sizes(name))
         else:
             table.assign_mask(assignment.mask(name))
-        return table
+        return layer.with_table(table) if projected else table
 
     return replace_tables(model, make)
 

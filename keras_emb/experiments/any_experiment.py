@@ -1,0 +1,59 @@
+"""Experiments of every kind, by name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_emb.experiments.config import ExperimentConfig, read_experiment
+from keras_emb.experiments.run import run_experiment
+from keras_emb.experiments.streams import (
+    StreamExperimentConfig,
+    run_stream_experiment,
+)
+
+__all__ = ["load_experiment", "run_any_experiment"]
+
+
+def load_experiment(
+    name: str | Path, overrides: Sequence[str] = ()
+) -> ExperimentConfig | StreamExperimentConfig:
+    """Reads an experiment; its `method` says of which kind it is.
+
+    >>> type(load_experiment("demo")).__name__
+    'ExperimentConfig'
+
+    Args:
+        name: Name of an experiment, or path of a YAML file.
+        overrides: `key=value`, dotted keys, values as in YAML.
+
+    Returns:
+        The config.
+
+    Raises:
+        ValueError: If there is no such experiment, or a key or value is
+            wrong.
+    """
+    values = read_experiment(name, overrides)
+    if values.get("method") == "autoemb":
+        return StreamExperimentConfig.from_dict(values)
+    return ExperimentConfig.from_dict(values)
+
+
+def run_any_experiment(
+    config: ExperimentConfig | StreamExperimentConfig,
+    out: Path,
+    **arguments: Any,
+) -> dict[str, Any]:
+    """Runs an experiment of any kind.
+
+    Args:
+        config: The experiment.
+        out: Folder to write.
+        **arguments: As `run_experiment` takes them.
+
+    Returns:
+        What `result.json` holds.
+    """
+    if isinstance(config, StreamExperimentConfig):
+        return run_stream_experiment(config, out, **arguments)
+    return run_experiment(config, out, **arguments)

@@ -1,0 +1,184 @@
+"""What an experiment on a stream is: everything that decides its outcome."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keras_emb.experiments.config import BackboneConfig, read_experiment
+from keras_emb.experiments.dataclass_values import from_values, to_values
+
+__all__ = [
+    "STREAM_METHODS",
+    "StreamConfig",
+    "StreamExperimentConfig",
+    "StreamExportConfig",
+]
+
+STREAM_METHODS: Mapping[str, str] = {
+    "fixed": "one width for all ids: each candidate's, and of equal bytes",
+    "fixed_all_candidates": "one width, as wide as all candidates together",
+    "supervised_attention": "AutoEmb without a second problem",
+    "darts": "free weights of the sizes for each id, no controller",
+    "autoemb": "sizes mixed by popularity, controllers learn from the past",
+    "autoemb_hard": "one size an id from AutoEmb's controllers, compact",
+}
+_TASKS = ("binary", "multiclass", "rating")
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamConfig:
+    """Which ratings, and in which order they come.
+
+    Args:
+        name: Name of a data set that `keras_emb.datasets.load` knows.
+        order: `"chronological"` or `"permuted"`.
+        seed: Seed of the permutation. The experiment's seeds do not touch
+            it.
+        options: Further arguments of `keras_emb.datasets.load_stream`.
+    """
+
+    name: str
+    order: str = "chronological"
+    seed: int = 0
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamExportConfig:
+    """Which of the compact models becomes the artifact.
+
+    Args:
+        task: One of the experiment's tasks.
+        share: One of the experiment's shares.
+    """
+
+    task: str
+    share: float
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamExperimentConfig:
+    """Everything that decides the outcome of an experiment on a stream.
+
+    Args:
+        experiment: Name of the experiment.
+        method: Method the experiment is about: `"autoemb"`.
+        backbone: Which model; `embedding_dim` is the full width.
+        stream: Which ratings in which order.
+        tasks: `"binary"`, `"multiclass"`, `"rating"`.
+        methods: Names out of `STREAM_METHODS`.
+        dims: Candidate sizes.
+        shares: Shares of the full tables' bytes for one size an id.
+        export: Which compact model becomes the artifact, at the first seed.
+        batch_size: Interactions a batch.
+        learning_rate: Rate of every model.
+        controller_learning_rate: Rate of controllers and free weights.
+        past: What controllers learn from, see `StreamBatches`.
+        initial_stddev: Spread of every table's first values.
+        pretrain_share: Share of the stream after which sizes are decided;
+            test figures are those of the rest.
+        importance_power: See `AutoEmb`.
+        controller: Further arguments of `PopularityController`.
+        jit_compile: Whether XLA compiles the models that mix sizes.
+        seeds: One repetition of everything a seed.
+
+    Raises:
+        ValueError: If a value is out of range or names nothing.
+    """
+
+    experiment: str
+    method: str
+    backbone: BackboneConfig
+    stream: StreamConfig
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    export: StreamExportConfig
+    dims: tuple[int, ...] = (2, 4, 8, 16, 64, 128)
+    shares: tuple[float, ...] = (0.5, 0.25)
+    batch_size: int = 500
+    learning_rate: float = 1e-3
+    controller_learning_rate: float = 1e-4
+    past: str = "previous_batch"
+    initial_stddev: float = 1.0
+    pretrain_share: float = 0.7
+    importance_power: float = 1.0
+    controller: dict[str, Any] = dataclasses.field(default_factory=dict)
+    jit_compile: bool = False
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        if self.method != "autoemb":
+            raise ValueError(
+                f"`method` must be autoemb. Received: method={self.method!r}"
+            )
+        for name, allowed in (("tasks", _TASKS), ("methods", STREAM_METHODS)):
+            values = getattr(self, name)
+            if not values or not set(values) <= set(allowed):
+                raise ValueError(
+                    f"`{name}` must be out of {', '.join(allowed)}. "
+                    f"Received: {name}={list(values)}"
+                )
+        rules = {
+            "seeds": bool(self.seeds) and min(self.seeds) >= 0,
+            "shares": all(0 < share <= 1 for share in self.shares),
+            "batch_size": self.batch_size >= 1,
+            "learning_rate": self.learning_rate > 0,
+            "controller_learning_rate": self.controller_learning_rate > 0,
+            "initial_stddev": self.initial_stddev > 0,
+            "pretrain_share": 0 < self.pretrain_share < 1,
+        }
+        for name, holds in rules.items():
+            if not holds:
+                raise ValueError(
+                    f"`{name}` is out of range. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if (
+            self.export.task not in self.tasks
+            or self.export.share not in self.shares
+        ):
+            raise ValueError(
+                "`export` must name one of `tasks` and one of `shares`. "
+                f"Received: export={self.export}"
+            )
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of the fixed-size baseline."""
+        full = self.backbone.embedding_dim
+        return sorted({*self.dims, *(round(s * full) for s in self.shares)})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "StreamExperimentConfig":
+        """Makes a config of plain values, as `to_dict` gives them.
+
+        Args:
+            values: Nested mapping.
+
+        Raises:
+            ValueError: For an unknown or missing key, or a wrong value.
+        """
+        return from_values(cls, values)
+
+    @classmethod
+    def load(
+        cls, name: str | Path, overrides: Sequence[str] = ()
+    ) -> "StreamExperimentConfig":
+        """Reads an experiment of the zoo, or one's own file.
+
+        Args:
+            name: Name of an experiment, or path of a YAML file.
+            overrides: `key=value`, dotted keys, values as in YAML.
+        """
+        return cls.from_dict(read_experiment(name, overrides))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns nested plain values; the inverse of `from_dict`."""
+        return to_values(self)
+
+    def to_yaml(self) -> str:
+        """Returns the text of a YAML file that `load` reads."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)

@@ -1,0 +1,184 @@
+"""Running an experiment on a stream, from its data to its artifacts."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from keras_emb.compression import compact
+from keras_emb.datasets import InteractionStream, count_popularity
+from keras_emb.datasets.load import load_stream
+from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.plots import plot_sizes
+from keras_emb.experiments.run_folder import RunFolder
+from keras_emb.experiments.saved_run import save_vocabularies
+from keras_emb.experiments.streams.config import StreamExperimentConfig
+from keras_emb.experiments.streams.plots import (
+    plot_along,
+    plot_by_popularity,
+    plot_weights,
+)
+from keras_emb.experiments.streams.result import build_stream_result
+from keras_emb.experiments.streams.stream_bench import StreamBench
+from keras_emb.experiments.streams.stream_unit import StreamUnit
+from keras_emb.layers import table_features
+from keras_emb.serving import export_for_serving
+
+__all__ = ["run_stream_experiment"]
+
+_logger = logging.getLogger(__name__)
+_WORK = "work"
+
+
+def run_stream_experiment(
+    config: StreamExperimentConfig,
+    out: Path,
+    *,
+    data_dir: str | None = None,
+    resume: bool = False,
+    reporter: Callable[[str], None] | None = None,
+    checkpoint_seconds: float = 20.0,
+) -> dict[str, Any]:
+    """Runs every method on a stream and writes its artifacts.
+
+    `out` holds, once complete, what `run_experiment` leaves there. The model
+    is AutoEmb's with one size an id, at the end of the stream.
+
+    Args:
+        config: The experiment.
+        out: Folder to write; `<out>.partial` until it is complete.
+        data_dir: Where the data are, see `keras_emb.datasets.load`.
+        resume: Whether to continue what stands in `<out>.partial`.
+        reporter: Takes lines of news.
+        checkpoint_seconds: Least time between two saves of a run.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        ValueError: For a user's mistake: data that cannot be read, a folder
+            that is taken.
+    """
+    report = reporter or _logger.info
+    with RunFolder(out, config, resume=resume) as folder:
+        if folder.is_complete:
+            return dict(read_json(folder.path / "result.json"))
+        stream = load_stream(
+            config.stream.name,
+            order=config.stream.order,  # type: ignore[arg-type]
+            data_dir=data_dir,
+            seed=config.stream.seed,
+            **config.stream.options,
+        )
+        bench = StreamBench(
+            config,
+            stream,
+            folder.path / _WORK,
+            report,
+            checkpoint_seconds,
+        )
+        records = bench.run()
+        report("exporting")
+        result = _write_artifacts(config, stream, bench, records, folder.path)
+        shutil.rmtree(folder.path / _WORK)
+        folder.finish()
+    return result
+
+
+def _write_artifacts(
+    config: StreamExperimentConfig,
+    stream: InteractionStream,
+    bench: StreamBench,
+    records: list[dict[str, Any]],
+    path: Path,
+) -> dict[str, Any]:
+    unit = StreamUnit(
+        "autoemb_hard",
+        config.export.task,
+        config.export.share,
+        config.seeds[0],
+    )
+    model, assignment, record, search = bench.hard(unit)
+    started = time.monotonic()
+    small, compaction = compact(model, assignment, row_order="fold")
+    features = table_features(model)
+    orders = compaction.feature_orders
+    sizes = {
+        name: assignment.sizes(name)[orders[features[name]]]
+        for name in assignment.tables
+    }
+    assignment = type(assignment).from_sizes(
+        sizes,
+        {name: t.output_dim for name, t in assignment.tables.items()},
+        assignment.origin,
+    )
+    counts = {
+        name: count_popularity(rows, stream.vocabularies[name].capacity)
+        for name, rows in stream.features.items()
+    }
+    popularity = {
+        name: counts[features[name]][orders[features[name]]] for name in sizes
+    }
+    save_vocabularies(
+        path,
+        {
+            name: vocabulary.vocabulary().reorder(orders[name])
+            for name, vocabulary in stream.vocabularies.items()
+        },
+    )
+    assignment.save(path / "sizes.npz")
+    partial = path / "partial.keras"
+    small.save(partial)
+    partial.replace(path / "model.keras")
+    shutil.rmtree(path / "saved_model", ignore_errors=True)
+    version = export_for_serving(small, path / "saved_model")
+    num_bytes = {
+        **compaction.after.as_dict(),
+        "artifact_on_disk": sum(
+            file.stat().st_size for file in version.rglob("*") if file.is_file()
+        ),
+    }
+    search_seconds = search.record.seconds
+    result = build_stream_result(
+        config,
+        records,
+        assignment,
+        popularity=popularity,
+        order=stream.order,
+        num_bytes=num_bytes,
+        seconds={
+            "pretrain": 0.0,
+            "search": search_seconds,
+            "retrain": record.seconds - search_seconds,
+            "evaluate": 0.0,
+            "export": time.monotonic() - started,
+        },
+    )
+    _draw(path / "plots", config, result, sizes, popularity)
+    write_json(path / "result.json", result)
+    return result
+
+
+def _draw(
+    folder: Path,
+    config: StreamExperimentConfig,
+    result: dict[str, Any],
+    sizes: dict[str, Any],
+    popularity: dict[str, Any],
+) -> None:
+    folder.mkdir(exist_ok=True)
+    plot_sizes(sizes, popularity, folder / "sizes.png")
+    for task in config.tasks:
+        plot_along(result, task, folder / f"along_{task}.png")
+        metrics = ("loss",) if task == "rating" else ("loss", "accuracy")
+        for metric in metrics:
+            plot_by_popularity(
+                result, task, metric, folder / f"{metric}_{task}.png"
+            )
+        if "autoemb" in result["baselines"]:
+            first = result["baselines"]["autoemb"][task]["per_seed"][0]
+            plot_weights(
+                first["weights"], config.dims, folder / f"weights_{task}.png"
+            )
