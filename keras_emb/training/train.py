@@ -239,6 +239,7 @@ class _Run:
         self._saved_at = time.monotonic()
 
     def _variables(self) -> list[keras.Variable]:
-        variables = [*self._model.weights, *self._model.optimizer.variables]
+        # Not `weights`: the random state of dropout goes on as well.
+        variables = [*self._model.variables, *self._model.optimizer.variables]
         outer = getattr(self._model, "outer_optimizer", None)
         return variables + (list(outer.variables) if outer else [])

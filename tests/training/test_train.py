@@ -164,6 +164,36 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):
+    def make():
+        keras.utils.set_random_seed(0)
+        inputs = {
+            name: keras.Input((), dtype="int32", name=name)
+            for name in ("user", "item")
+        }
+        rows = [
+            keras.layers.Embedding(len(data.vocabularies[name]), 4)(ids)
+            for name, ids in inputs.items()
+        ]
+        hidden = keras.layers.Dropout(0.5)(keras.layers.Concatenate()(rows))
+        return keras.Model(inputs, keras.layers.Dense(1)(hidden))
+
+    recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=4)
+    expected = fit_interactions(make(), data, recipe)
+
+    def interrupt(entry):
+        if entry["epoch"] == 3:
+            raise Interrupted
+
+    arguments = {"checkpoint": tmp_path / "state.npz", "checkpoint_seconds": 0}
+    with pytest.raises(Interrupted):
+        fit_interactions(make(), data, recipe, on_epoch=interrupt, **arguments)
+    found = fit_interactions(make(), data, recipe, **arguments)
+    assert [e["mse"] for e in found.history] == [
+        e["mse"] for e in expected.history
+    ]
+
+
 def test_the_best_state_is_kept_and_the_start_counts(data):
     model = make_model(data)
     good = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=6)
