@@ -141,6 +141,29 @@ def test_only_the_tables_may_train(data):
     assert (users != model.tables["user"].values()).any()
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_dense_layers_rest_in_the_search_only(data, nested):
+    model = foreign(data)
+    hidden = model.get_layer("hidden")
+    if nested:
+        ids = {
+            n: keras.Input((), dtype="int32", name=n) for n in ("user", "item")
+        }
+        model = keras.Model(ids, keras.layers.Activation("linear")(model(ids)))
+    dnis = search(trainable="tables", align=False)
+    dnis.fit(model, data, warm_start=False)
+    inner = next(
+        layer
+        for layer in dnis.model._flatten_layers()
+        if layer.name == "hidden"
+    )
+    np.testing.assert_array_equal(inner.kernel.numpy(), hidden.kernel.numpy())
+    tables, old = find_tables(dnis.model), find_tables(model)
+    for name, table in tables.items():
+        assert (table.values() != old[name].embeddings.numpy()).any()
+    assert len(dnis.model.trainable_variables) == len(model.trainable_variables)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -22,6 +22,7 @@ from keras_emb.layers import (
     table_features,
     table_values,
 )
+from keras_emb.layers.find_tables import is_table
 from keras_emb.layers.rebuild import copy_layer
 from keras_emb.optimizers import BlockNormalizedSGD, SparseAdam
 from keras_emb.search.dnis.blocks import popularity_blocks
@@ -282,8 +283,7 @@ class DNIS:
             for table in find_tables(selected).values()
             if isinstance(table, SelectedEmbedding)
         }
-        if self.trainable == "tables":
-            _freeze_dense(selected)
+        frozen = _freeze_dense(selected) if self.trainable == "tables" else []
         bilevel = BilevelModel(selected, outer=list(selections.values()))
         outer = (
             BlockNormalizedSGD
@@ -327,14 +327,25 @@ class DNIS:
             checkpoint_seconds=checkpoint_seconds,
             on_epoch=on_epoch,
         )
+        # The merged model is retrained with all its weights.
+        for layer, trainable in frozen:
+            layer.trainable = trainable
         return selected
 
 
-def _freeze_dense(model: keras.Model) -> None:
-    tables = set(map(id, find_tables(model).values()))
-    for layer in model.layers:
-        if id(layer) not in tables and not hasattr(layer, "vocabulary_size"):
+def _freeze_dense(model: Any) -> list[tuple[Any, bool]]:
+    """Freezes all layers without tables; returns what they were."""
+    frozen = []
+    for layer in model._layers:
+        if is_table(layer):
+            continue
+        inside = layer._flatten_layers()
+        if any(is_table(inner) for inner in inside):
+            frozen += _freeze_dense(layer)
+        elif layer.trainable:
+            frozen += [(inner, inner.trainable) for inner in inside]
             layer.trainable = False
+    return frozen
 
 
 def _named(
