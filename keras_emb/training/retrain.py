@@ -168,7 +168,14 @@ def prune_gradually(
 
     Returns:
         The final assignment, within the budget, and the model to retrain.
+
+    Raises:
+        ValueError: If there is not at least one round.
     """
+    if rounds < 1:
+        raise ValueError(
+            f"`rounds` must be at least 1. Received: rounds={rounds}"
+        )
     budget = Budget.of(budget)
     share = threshold_assignment(
         searched_values(model), budget, structure

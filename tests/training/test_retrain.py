@@ -68,6 +68,11 @@ def test_schedule_against_the_formula():
     assert found[-1] == pytest.approx(0.1)
 
 
+def test_pruning_takes_at_least_one_round(data, model):
+    with pytest.raises(ValueError, match="`rounds` must be at least 1"):
+        prune_gradually(model, 0.2, data, RECIPE, rounds=0)
+
+
 @pytest.mark.parametrize("budget", [0.2, 700])
 def test_gradual_pruning_meets_its_budget(data, model, budget):
     sizes, pruned = prune_gradually(model, budget, data, RECIPE, rounds=3)
