@@ -239,7 +239,13 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"learning_rate": 0}, {"factor": 1.0}, {"batch_size": 0}]
+    "wrong",
+    [
+        {"learning_rate": 0},
+        {"learning_rate": 1e-6},
+        {"factor": 1.0},
+        {"batch_size": 0},
+    ],
 )
 def test_recipes_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
