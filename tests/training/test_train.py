@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -221,6 +223,35 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path, monkeypatch):
     arrays, values = checkpoint.load()
     assert values == {"epoch": 1}
     np.testing.assert_array_equal(arrays["w"], np.arange(3))
+
+
+_WRITER = """
+import sys
+import numpy as np
+from keras_emb.training import Checkpoint
+
+checkpoint = Checkpoint(sys.argv[1])
+for step in range(60):
+    checkpoint.save({"w": np.full(200_000, step)}, {"step": step})
+    arrays, values = checkpoint.load()
+    assert (arrays["w"] == values["step"]).all()
+"""
+
+
+def test_two_processes_may_save_to_one_file(tmp_path, request):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path / "state.npz")],
+            cwd=request.config.rootpath,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for writer in writers:
+        _, errors = writer.communicate()
+        assert writer.returncode == 0, errors[-2000:]
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "newer"])
