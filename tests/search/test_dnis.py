@@ -232,6 +232,25 @@ def test_a_strangers_model(data):
     )
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hypergradient": "second_order"},
+        {"selection_learning_rate": 0.0},
+        {"l1": -1.0},
+        {"num_blocks": 0},
+        {"block_sizes": [1, 2]},
+    ],
+)
+def test_wrong_settings_are_refused_before_the_warm_start(data, wrong):
+    stages = []
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+        search(**wrong).fit(
+            make(MLP, data), data, on_epoch=lambda *news: stages.append(news)
+        )
+    assert not stages
+
+
 def test_what_cannot_be_searched_is_refused(data):
     with pytest.raises(ValueError, match="trainable"):
         search(trainable="none")

@@ -135,6 +135,18 @@ class DNIS:
                 "`structure` must be 'prefix', 'mask' or None. "
                 f"Received: structure={structure!r}"
             )
+        if hypergradient not in ("first_order", "unrolled"):
+            raise ValueError(
+                "`hypergradient` must be 'first_order' or 'unrolled'. "
+                f"Received: hypergradient={hypergradient!r}"
+            )
+        if selection_learning_rate <= 0:
+            raise ValueError(
+                "`selection_learning_rate` must be positive. Received: "
+                f"selection_learning_rate={selection_learning_rate}"
+            )
+        if l1 < 0:
+            raise ValueError(f"`l1` must not be negative. Received: l1={l1}")
         self.budget = Budget.of(budget)
         self.num_blocks = None if block_sizes is not None else num_blocks
         self.block_sizes = block_sizes
@@ -189,6 +201,10 @@ class DNIS:
         """
         folder = Path(checkpoint_dir) if checkpoint_dir else None
         self.popularity = self._popularity(backbone, interactions)
+        # Before the warm start, which may take hours: they may be refused.
+        blocks = popularity_blocks(
+            self.popularity, self.num_blocks, self.block_sizes
+        )
         self.trace: dict[str, TrainingRecord] = {}
         if warm_start:
             backbone = copy_layer(backbone)
@@ -207,6 +223,7 @@ class DNIS:
             )
         selected = self._search(
             backbone,
+            blocks,
             interactions,
             folder / "search.npz" if folder else None,
             checkpoint_seconds,
@@ -269,14 +286,12 @@ class DNIS:
     def _search(
         self,
         backbone: keras.Model,
+        blocks: Mapping[str, np.ndarray],
         interactions: Interactions,
         checkpoint: Path | None,
         checkpoint_seconds: float,
         on_epoch: Callable[[dict[str, float]], None] | None,
     ) -> keras.Model:
-        blocks = popularity_blocks(
-            self.popularity, self.num_blocks, self.block_sizes
-        )
         selected = add_selection(backbone, blocks, l1=self.l1)
         selections = {
             id(table.selection): table.selection
