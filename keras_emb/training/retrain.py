@@ -111,6 +111,12 @@ def retrain(
         seed=seed,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
+        # The state holds the sizes, and would put them back.
+        settings={
+            "start": start,
+            "structure": assignment.structure,
+            "parameters": assignment.num_parameters,
+        },
         on_epoch=on_epoch,
     )
     return masked, record

@@ -1,6 +1,7 @@
 """The training loop: epochs, validation, best state, resume."""
 
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -62,6 +63,7 @@ def train(
     monitor: str = "mse",
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
+    settings: Mapping[str, Any] | None = None,
     jit_compile: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainingRecord:
@@ -80,6 +82,8 @@ def train(
         monitor: Metric to minimise.
         checkpoint: File for the state of the run.
         checkpoint_seconds: Least time between two saves.
+        settings: What else decides the outcome, such as a seed: plain values.
+            A checkpoint of other settings is refused.
         jit_compile: Whether XLA compiles the steps.
         on_epoch: Called with each entry of the history.
 
@@ -87,10 +91,11 @@ def train(
         The record of the run.
 
     Raises:
+        ValueError: If the checkpoint is of another model, recipe or settings.
         FloatingPointError: If a loss is no longer finite. The last
             checkpoint stays as it was.
     """
-    run = _Run(model, recipe, checkpoint, checkpoint_seconds)
+    run = _Run(model, recipe, settings, checkpoint, checkpoint_seconds)
     predictor = Predictor(model)
     runner = StepRunner(model, jit_compile)
 
@@ -125,11 +130,13 @@ class _Run:
         self,
         model: keras.Model,
         recipe: TrainingRecipe,
+        settings: Mapping[str, Any] | None,
         checkpoint: str | Path | None,
         checkpoint_seconds: float,
     ) -> None:
         self._model = model
         self._recipe = recipe
+        self._settings = settings or {}
         self._plateau = Plateau.start(recipe)
         self._checkpoint = Checkpoint(checkpoint) if checkpoint else None
         self._interval = checkpoint_seconds
@@ -194,6 +201,7 @@ class _Run:
             return False
         arrays, values = self._checkpoint.load()
         variables = self._variables()
+        self._check_origin(values.get("origin"))
         current = [arrays[f"variable_{i}"] for i in range(len(variables))]
         self._best = [
             arrays[f"best_{i}"] for i in range(len(self._model.weights))
@@ -234,9 +242,31 @@ class _Run:
                 "best_epoch": self.best_epoch,
                 "seconds": self.seconds,
                 "finished": self._finished,
+                "origin": self._origin(),
             },
         )
         self._saved_at = time.monotonic()
+
+    def _origin(self) -> dict[str, Any]:
+        """What a run has to share with its checkpoint."""
+        origin = {
+            **dataclasses.asdict(self._recipe),
+            **self._settings,
+            "shapes": [list(v.shape) for v in self._variables()],
+        }
+        return dict(json.loads(json.dumps(origin, default=float)))
+
+    def _check_origin(self, saved: dict[str, Any] | None) -> None:
+        own = self._origin()
+        # Files of earlier versions do not say where they come from.
+        if saved is None or saved == own or self._checkpoint is None:
+            return
+        differ = [k for k in {**saved, **own} if saved.get(k) != own.get(k)]
+        raise ValueError(
+            "`checkpoint` must be of the same model and settings; delete it "
+            "or name another. Received: "
+            f"checkpoint={self._checkpoint.path}, which differs in {differ}"
+        )
 
     def _variables(self) -> list[keras.Variable]:
         # Not `weights`: the random state of dropout goes on as well.

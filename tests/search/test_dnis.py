@@ -210,6 +210,13 @@ def test_an_interrupted_search_finds_the_same(data, tmp_path, stage):
         np.testing.assert_array_equal(found.sizes(name), expected.sizes(name))
 
 
+def test_a_search_of_other_settings_is_not_taken_for_this_one(data, tmp_path):
+    search().fit(make(MLP, data), data, checkpoint_dir=tmp_path)
+    other = {"selection_learning_rate": 0.03}
+    with pytest.raises(ValueError, match=rf"search\.npz.*{next(iter(other))}"):
+        search(**other).fit(make(MLP, data), data, checkpoint_dir=tmp_path)
+
+
 def test_a_strangers_model(data):
     usages = [
         IntoDense("user_table", "hidden"),

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -164,6 +165,21 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path):
         whole.get_weights(), resumed.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
+    recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=1)
+    path = tmp_path / "state.npz"
+    fit_interactions(make_model(data), data, recipe, checkpoint=path)
+    other = MatrixFactorization.from_sizes(users=3, items=4, embedding_dim=4)
+    longer = dataclasses.replace(recipe, max_epochs=2)
+    for model, settings, seed, name in (
+        (make_model(data), recipe, 1, "seed"),
+        (make_model(data), longer, 0, "max_epochs"),
+        (other, recipe, 0, "shapes"),
+    ):
+        with pytest.raises(ValueError, match=rf"state\.npz.*'{name}'"):
+            fit_interactions(model, data, settings, seed=seed, checkpoint=path)
 
 
 def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):

@@ -340,6 +340,18 @@ class DNIS:
             recipe,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
+            settings={
+                "seed": self.seed,
+                "num_blocks": self.num_blocks,
+                "block_sizes": None
+                if self.block_sizes is None
+                else [int(size) for size in self.block_sizes],
+                "selection_learning_rate": self.selection_learning_rate,
+                "l1": self.l1,
+                "normalize_gradient": self.normalize_gradient,
+                "hypergradient": self.hypergradient,
+                "trainable": self.trainable,
+            },
             on_epoch=on_epoch,
         )
         # The merged model is retrained with all its weights.
