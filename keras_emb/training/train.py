@@ -100,9 +100,9 @@ def train(
     runner = StepRunner(model, jit_compile)
 
     def validate() -> dict[str, float]:
-        metrics = dict(
-            evaluate(predictor(validation.features), validation.label)
-        )
+        found = evaluate(predictor(validation.features), validation.label)
+        # A checkpoint holds no numbers of NumPy.
+        metrics = {name: float(value) for name, value in found.items()}
         if not np.isfinite(metrics[monitor]):
             raise FloatingPointError(
                 "Training diverged: a validation metric is not finite. "

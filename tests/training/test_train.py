@@ -17,6 +17,7 @@ from keras_emb.training import (
     StepRunner,
     TrainingRecipe,
     fit_interactions,
+    train,
 )
 from keras_emb.zoo import MatrixFactorization
 
@@ -180,6 +181,25 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     ):
         with pytest.raises(ValueError, match=rf"state\.npz.*'{name}'"):
             fit_interactions(model, data, settings, seed=seed, checkpoint=path)
+
+
+def test_metrics_may_be_numbers_of_numpy(data, tmp_path):
+    model = make_model(data)
+    model.compile("sgd", loss="mse")
+    batches = ShuffledBatches(
+        data.train.features, data.train.label, batch_size=64, seed=0
+    )
+    record = train(
+        model,
+        batches,
+        data.validation,
+        TrainingRecipe(learning_rate=0.05, max_epochs=1),
+        evaluate=lambda found, label: {
+            "mse": np.mean((found - label) ** 2, dtype=np.float32)
+        },
+        checkpoint=tmp_path / "state.npz",
+    )
+    assert Checkpoint(tmp_path / "state.npz").exists() and record.steps
 
 
 def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):
