@@ -190,6 +190,18 @@ def test_the_penalty_lowers_the_selection(data):
     assert means[1] < means[0] - 0.005
 
 
+def test_a_seed_decides_dropout_too(data):
+    plain = foreign(data)
+    dropped = keras.layers.Dropout(0.3)(plain.get_layer("hidden").output)
+    model = keras.Model(plain.input, keras.layers.Dense(1)(dropped))
+    found = []
+    for _ in range(2):
+        dnis = search()
+        dnis.fit(model, data)
+        found.append([e["mse"] for e in dnis.trace["search"].history])
+    assert found[0] == found[1]
+
+
 class Interrupted(Exception):
     pass
 
