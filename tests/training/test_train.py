@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -117,6 +118,14 @@ def test_steps_in_one_call_are_the_steps_one_by_one(data):
         weights.append(model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_xla_on_several_replicas_is_refused():
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    model = types.SimpleNamespace(distribute_strategy=strategy)
+    StepRunner(model)
+    with pytest.raises(ValueError, match="`jit_compile=True`.*2 replicas"):
+        StepRunner(model, jit_compile=True)
 
 
 def test_a_bad_label_stops_training(data):
