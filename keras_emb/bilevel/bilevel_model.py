@@ -10,6 +10,7 @@ from keras_emb.bilevel.hypergradient import (
     first_order_hypergradient,
     unrolled_hypergradient,
 )
+from keras_emb.optimizers import SparseAdam, deduplicate
 
 __all__ = ["BilevelModel"]
 
@@ -210,9 +211,7 @@ class BilevelModel(keras.Model):
         self._loss_tracker.update_state(
             _unscaled(loss), sample_weight=_batch_size(y)
         )
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(loss, inner), inner, strict=True)
-        )
+        _apply(self.optimizer, tape.gradient(loss, inner), inner)
         return dict(self.compute_metrics(x, y, prediction, weight))
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -258,9 +257,7 @@ class BilevelModel(keras.Model):
         return gradients
 
     def _apply_outer(self, gradients: list[Any]) -> None:
-        self.outer_optimizer.apply_gradients(
-            zip(gradients, self.outer_variables, strict=True)
-        )
+        _apply(self.outer_optimizer, gradients, self.outer_variables)
 
     def _loss(
         self, x: Any, y: Any, prediction: Any, weight: Any, training: bool
@@ -329,6 +326,18 @@ def _variable_ids(
         )
         ids.update(id(v) for v in variables)
     return ids
+
+
+def _apply(
+    optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]
+) -> None:
+    if not isinstance(optimizer, SparseAdam):
+        # Keras's own optimizers square the slices of repeated ids one by one.
+        gradients = [
+            deduplicate(g) if isinstance(g, tf.IndexedSlices) else g
+            for g in gradients
+        ]
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
 def _batch_size(y: Any) -> Any:

@@ -1,6 +1,6 @@
 """Keeping the largest entries of all tables."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from keras_emb.compression.budget import Budget
 from keras_emb.compression.size_assignment import SizeAssignment
 from keras_emb.compression.table_sizes import TableSizes
 
-__all__ = ["threshold_assignment"]
+__all__ = ["largest_within", "threshold_assignment"]
 
 
 def threshold_assignment(
@@ -63,7 +63,7 @@ def threshold_assignment(
     ranking = _Ranking(magnitudes, structure)
     if budget.share is not None:
         return ranking.keep(budget.num_parameters(ranking.total))
-    return _largest_within(ranking, budget)
+    return largest_within(ranking.keep, ranking.total, budget)
 
 
 def _magnitudes(name: str, table: Any) -> np.ndarray:
@@ -139,23 +139,37 @@ class _Ranking:
         )
 
 
-def _largest_within(ranking: _Ranking, budget: Budget) -> SizeAssignment:
-    """Bisects the number of entries; the lower end always fits."""
+def largest_within(
+    keep: Callable[[int], SizeAssignment], total: int, budget: Budget
+) -> SizeAssignment:
+    """Bisects the number of entries that a budget in bytes pays for.
+
+    Args:
+        keep: Makes the assignment of a number of entries, 0 to `total`.
+        total: Entries of the dense tables.
+        budget: Bytes, with all that is needed to find the values.
+
+    Returns:
+        An assignment within the budget that uses it well.
+
+    Raises:
+        ValueError: If not even an empty assignment fits.
+    """
 
     def cost(assignment: SizeAssignment) -> int:
         return assignment.memory_bytes(budget.precision)
 
     limit = budget.num_bytes or 0
-    best = ranking.keep(0)
+    best = keep(0)
     if cost(best) > limit:
         raise ValueError(
             f"`budget` must hold at least the {cost(best)} bytes of an empty "
             f"assignment. Received: budget={budget}"
         )
-    low, high = 0, ranking.total + 1
+    low, high = 0, total + 1
     while high - low > 1:
         middle = (low + high) // 2
-        candidate = ranking.keep(middle)
+        candidate = keep(middle)
         if cost(candidate) <= limit:
             low, best = middle, candidate
         else:

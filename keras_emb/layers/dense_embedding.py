@@ -93,7 +93,15 @@ class DenseEmbedding(keras.layers.Layer):
         Args:
             table: Any table layer, `keras.layers.Embedding` included.
             **kwargs: Further arguments of the constructor.
+
+        Raises:
+            ValueError: If the table computes a mask, which this one does not.
         """
+        if getattr(table, "mask_zero", False):
+            raise ValueError(
+                "A table with `mask_zero=True` cannot be replaced: the new "
+                f"one computes no mask. Received: table {table.name!r}"
+            )
         values = table_values(table)
         copy = cls(*values.shape, name=table.name, **kwargs)
         copy.embeddings.assign(values)

@@ -83,7 +83,13 @@ def copy_weights(old: Any, new: Any, replaced: Collection[int]) -> None:
 
 
 def _own_variables(layer: Any) -> list[Any]:
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
+    # A copy's dropout draws what the original's would have drawn.
+    states = [generator.state for generator in layer._seed_generators]
+    return [
+        *layer._trainable_variables,
+        *layer._non_trainable_variables,
+        *states,
+    ]
 
 
 def _pairs(

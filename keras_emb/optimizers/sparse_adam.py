@@ -23,7 +23,10 @@ class SparseAdam(keras.optimizers.Adam):
 
     A row that is absent from a batch keeps its moments and its place: this is
     lazy Adam, equal to Adam (Kingma and Ba, 2015, Algorithm 1) when every row
-    is touched in every step, and another algorithm otherwise.
+    is touched in every step, and another algorithm otherwise. The correction
+    of the moments' bias counts the optimizer's steps, not a row's own: the
+    first step of a row that comes late is up to
+    `(1 - beta_1) / sqrt(1 - beta_2)` rates long, 3.2 by default.
 
     >>> import keras, keras_emb
     >>> optimizer = keras_emb.SparseAdam(learning_rate=1e-3)
@@ -61,16 +64,17 @@ class SparseAdam(keras.optimizers.Adam):
         name: str = "sparse_adam",
         **kwargs: Any,
     ) -> None:
-        refused = {
-            key: kwargs[key]
+        # Not handed on even when off: Keras walks the tables for a decay of 0.
+        given = {
+            key: kwargs.pop(key, None)
             for key in (
                 "weight_decay",
                 "use_ema",
                 "amsgrad",
                 "gradient_accumulation_steps",
             )
-            if kwargs.get(key)
         }
+        refused = {key: value for key, value in given.items() if value}
         if refused:
             raise ValueError(
                 "SparseAdam updates only the rows of a batch; an argument "

@@ -48,17 +48,21 @@ class Checkpoint:
             values: Anything JSON can hold.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(self.path.name + ".tmp")
+        # Workers that share a folder must not write into one another's file.
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         text = json.dumps({"format": _FORMAT, "values": dict(values)})
-        with open(temporary, "wb") as file:
-            np.savez(
-                file,
-                __values__=np.frombuffer(text.encode(), np.uint8),
-                **{f"array:{key}": value for key, value in arrays.items()},  # type: ignore[arg-type]
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(
+                    file,
+                    __values__=np.frombuffer(text.encode(), np.uint8),
+                    **{f"array:{key}": value for key, value in arrays.items()},  # type: ignore[arg-type]
+                )
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Reads the state.

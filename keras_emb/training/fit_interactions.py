@@ -1,6 +1,6 @@
 """Training any rating model on interactions by a recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ def fit_interactions(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
+    settings: Mapping[str, Any] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainingRecord:
     """Compiles a model with `SparseAdam` and trains it to its best epoch.
@@ -36,6 +37,7 @@ def fit_interactions(
         seed: Seed of the order of batches.
         checkpoint: File for the state of the run; resumed when it exists.
         checkpoint_seconds: Least time between two saves.
+        settings: What else a checkpoint must share, see `train`.
         on_epoch: Called with each entry of the history.
 
     Returns:
@@ -56,5 +58,6 @@ def fit_interactions(
         recipe,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
+        settings={"seed": seed, **(settings or {})},
         on_epoch=on_epoch,
     )

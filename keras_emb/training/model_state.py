@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["load_state", "state_arrays"]
+__all__ = ["load_state", "state_arrays", "state_variables"]
 
 
 def state_variables(model: keras.Model) -> list[Any]:
@@ -15,7 +15,8 @@ def state_variables(model: keras.Model) -> list[Any]:
     Args:
         model: Compiled, with built optimizers.
     """
-    variables = [*model.weights, *model.optimizer.variables]
+    # Not `weights`: the random state of dropout goes on as well.
+    variables = [*model.variables, *model.optimizer.variables]
     outer = getattr(model, "outer_optimizer", None)
     return variables + (list(outer.variables) if outer else [])
 

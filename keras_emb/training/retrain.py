@@ -115,6 +115,12 @@ def retrain(
         seed=seed,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
+        # The state holds the sizes, and would put them back.
+        settings={
+            "start": start,
+            "structure": assignment.structure,
+            "parameters": assignment.num_parameters,
+        },
         on_epoch=on_epoch,
     )
     return masked, record
@@ -174,7 +180,14 @@ def prune_gradually(
 
     Returns:
         The final assignment, within the budget, and the model to retrain.
+
+    Raises:
+        ValueError: If there is not at least one round.
     """
+    if rounds < 1:
+        raise ValueError(
+            f"`rounds` must be at least 1. Received: rounds={rounds}"
+        )
     budget = Budget.of(budget)
     share = threshold_assignment(
         searched_values(model), budget, structure, row_weights

@@ -26,12 +26,21 @@ class StepRunner:
 
     Args:
         model: A compiled, built Keras model.
-        jit_compile: Whether XLA compiles the steps.
+        jit_compile: Whether XLA compiles the steps; on one replica only.
+
+    Raises:
+        ValueError: If XLA is asked for under a strategy of several replicas.
     """
 
     def __init__(self, model: keras.Model, jit_compile: bool = False) -> None:
         self._model = model
         self._strategy = model.distribute_strategy
+        replicas = self._strategy.num_replicas_in_sync
+        if jit_compile and replicas > 1:
+            raise ValueError(
+                "`jit_compile=True` runs on one replica only. "
+                f"Received: {replicas} replicas"
+            )
         self._jit_compile = jit_compile
         self._function: Any = None
 

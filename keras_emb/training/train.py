@@ -1,6 +1,7 @@
 """The training loop: epochs, validation, best state, resume."""
 
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,11 @@ from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.rating_metrics import rating_metrics
 from keras_emb.training.batches import Batches
 from keras_emb.training.checkpoint import Checkpoint
-from keras_emb.training.model_state import load_state, state_arrays
+from keras_emb.training.model_state import (
+    load_state,
+    state_arrays,
+    state_variables,
+)
 from keras_emb.training.plateau import Plateau
 from keras_emb.training.step_runner import StepRunner
 from keras_emb.training.training_recipe import TrainingRecipe
@@ -63,6 +68,7 @@ def train(
     monitor: str = "mse",
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
+    settings: Mapping[str, Any] | None = None,
     jit_compile: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainingRecord:
@@ -81,6 +87,8 @@ def train(
         monitor: Metric to minimise.
         checkpoint: File for the state of the run.
         checkpoint_seconds: Least time between two saves.
+        settings: What else decides the outcome, such as a seed: plain values.
+            A checkpoint of other settings is refused.
         jit_compile: Whether XLA compiles the steps.
         on_epoch: Called with each entry of the history.
 
@@ -88,17 +96,18 @@ def train(
         The record of the run.
 
     Raises:
+        ValueError: If the checkpoint is of another model, recipe or settings.
         FloatingPointError: If a loss is no longer finite. The last
             checkpoint stays as it was.
     """
-    run = _Run(model, recipe, checkpoint, checkpoint_seconds)
+    run = _Run(model, recipe, settings, checkpoint, checkpoint_seconds)
     predictor = Predictor(model)
     runner = StepRunner(model, jit_compile)
 
     def validate() -> dict[str, float]:
-        metrics = dict(
-            evaluate(predictor(validation.features), validation.label)
-        )
+        found = evaluate(predictor(validation.features), validation.label)
+        # A checkpoint holds no numbers of NumPy.
+        metrics = {name: float(value) for name, value in found.items()}
         if not np.isfinite(metrics[monitor]):
             raise FloatingPointError(
                 "Training diverged: a validation metric is not finite. "
@@ -126,11 +135,13 @@ class _Run:
         self,
         model: keras.Model,
         recipe: TrainingRecipe,
+        settings: Mapping[str, Any] | None,
         checkpoint: str | Path | None,
         checkpoint_seconds: float,
     ) -> None:
         self._model = model
         self._recipe = recipe
+        self._settings = settings or {}
         self._plateau = Plateau.start(recipe)
         self._checkpoint = Checkpoint(checkpoint) if checkpoint else None
         self._interval = checkpoint_seconds
@@ -194,6 +205,7 @@ class _Run:
         if self._checkpoint is None or not self._checkpoint.exists():
             return False
         arrays, values = self._checkpoint.load()
+        self._check_origin(values.get("origin"))
         self._best = [
             arrays[f"best_{i}"] for i in range(len(self._model.weights))
         ]
@@ -230,6 +242,28 @@ class _Run:
                 "best_epoch": self.best_epoch,
                 "seconds": self.seconds,
                 "finished": self._finished,
+                "origin": self._origin(),
             },
         )
         self._saved_at = time.monotonic()
+
+    def _origin(self) -> dict[str, Any]:
+        """What a run has to share with its checkpoint."""
+        origin = {
+            **dataclasses.asdict(self._recipe),
+            **self._settings,
+            "shapes": [list(v.shape) for v in state_variables(self._model)],
+        }
+        return dict(json.loads(json.dumps(origin, default=float)))
+
+    def _check_origin(self, saved: dict[str, Any] | None) -> None:
+        own = self._origin()
+        # Files of earlier versions do not say where they come from.
+        if saved is None or saved == own or self._checkpoint is None:
+            return
+        differ = [k for k in {**saved, **own} if saved.get(k) != own.get(k)]
+        raise ValueError(
+            "`checkpoint` must be of the same model and settings; delete it "
+            "or name another. Received: "
+            f"checkpoint={self._checkpoint.path}, which differs in {differ}"
+        )

@@ -43,6 +43,13 @@ class TrainingRecipe:
     threshold: float = 1e-4
 
     def __post_init__(self) -> None:
+        if 0 < self.learning_rate <= self.min_learning_rate:
+            raise ValueError(
+                "`learning_rate` must lie above `min_learning_rate`, where "
+                "training stops. Received: "
+                f"learning_rate={self.learning_rate}, "
+                f"min_learning_rate={self.min_learning_rate}"
+            )
         rules = {
             "learning_rate": self.learning_rate > 0,
             "batch_size": self.batch_size >= 1,

@@ -41,6 +41,13 @@ def test_from_table_takes_over_a_keras_embedding():
     np.testing.assert_array_equal(new.values(), table_values(old))
 
 
+def test_from_table_refuses_to_lose_a_mask():
+    old = keras.layers.Embedding(5, 3, mask_zero=True, name="word")
+    old.build()
+    with pytest.raises(ValueError, match="mask_zero=True.*'word'"):
+        DenseEmbedding.from_table(old)
+
+
 @pytest.mark.parametrize(
     "sizes", [(0, 3), (5, -1), (5, 2.5), (None, 3), ("5", 3)]
 )

@@ -101,9 +101,10 @@ def test_dense_gradients_take_the_step_of_adam():
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
 
 
-def test_a_step_never_reads_the_table():
+@pytest.mark.parametrize("arguments", [{}, {"weight_decay": 0.0}])
+def test_a_step_never_reads_the_table(arguments):
     table = keras.Variable(np.ones((ROWS, DIM), "float32"))
-    optimizer = SparseAdam()
+    optimizer = SparseAdam(**arguments)
     optimizer.build([table])
     step = tf.function(
         lambda v, i: optimizer.apply(
@@ -119,6 +120,16 @@ def test_a_step_never_reads_the_table():
         if operation.type == "ReadVariableOp"
     ]
     assert all(shape.rank == 0 for shape in read)
+
+
+def test_a_late_row_is_corrected_by_the_optimizers_steps():
+    table = keras.Variable(np.zeros((ROWS, DIM), "float32"))
+    optimizer = SparseAdam(0.1)
+    optimizer.build([table])
+    optimizer.iterations.assign(99_999)
+    optimizer.apply([slices(np.full((1, DIM), 0.5), [2])], [table])
+    expected = -0.1 * (1 - 0.9) / np.sqrt(1 - 0.999)
+    np.testing.assert_allclose(table.numpy()[2], expected, rtol=1e-3)
 
 
 def test_config_round_trip():

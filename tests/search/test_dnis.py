@@ -141,6 +141,29 @@ def test_only_the_tables_may_train(data):
     assert (users != model.tables["user"].values()).any()
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_dense_layers_rest_in_the_search_only(data, nested):
+    model = foreign(data)
+    hidden = model.get_layer("hidden")
+    if nested:
+        ids = {
+            n: keras.Input((), dtype="int32", name=n) for n in ("user", "item")
+        }
+        model = keras.Model(ids, keras.layers.Activation("linear")(model(ids)))
+    dnis = search(trainable="tables", align=False)
+    dnis.fit(model, data, warm_start=False)
+    inner = next(
+        layer
+        for layer in dnis.model._flatten_layers()
+        if layer.name == "hidden"
+    )
+    np.testing.assert_array_equal(inner.kernel.numpy(), hidden.kernel.numpy())
+    tables, old = find_tables(dnis.model), find_tables(model)
+    for name, table in tables.items():
+        assert (table.values() != old[name].embeddings.numpy()).any()
+    assert len(dnis.model.trainable_variables) == len(model.trainable_variables)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -167,6 +190,18 @@ def test_the_penalty_lowers_the_selection(data):
     assert means[1] < means[0] - 0.005
 
 
+def test_a_seed_decides_dropout_too(data):
+    plain = foreign(data)
+    dropped = keras.layers.Dropout(0.3)(plain.get_layer("hidden").output)
+    model = keras.Model(plain.input, keras.layers.Dense(1)(dropped))
+    found = []
+    for _ in range(2):
+        dnis = search()
+        dnis.fit(model, data)
+        found.append([e["mse"] for e in dnis.trace["search"].history])
+    assert found[0] == found[1]
+
+
 class Interrupted(Exception):
     pass
 
@@ -185,6 +220,13 @@ def test_an_interrupted_search_finds_the_same(data, tmp_path, stage):
     found = search().fit(make(MLP, data), data, **arguments)
     for name in expected.tables:
         np.testing.assert_array_equal(found.sizes(name), expected.sizes(name))
+
+
+def test_a_search_of_other_settings_is_not_taken_for_this_one(data, tmp_path):
+    search().fit(make(MLP, data), data, checkpoint_dir=tmp_path)
+    other = {"selection_learning_rate": 0.03}
+    with pytest.raises(ValueError, match=rf"search\.npz.*{next(iter(other))}"):
+        search(**other).fit(make(MLP, data), data, checkpoint_dir=tmp_path)
 
 
 def test_a_strangers_model(data):
@@ -207,6 +249,25 @@ def test_a_strangers_model(data):
         isinstance(t, SelectedEmbedding)
         for t in find_tables(dnis.model).values()
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hypergradient": "second_order"},
+        {"selection_learning_rate": 0.0},
+        {"l1": -1.0},
+        {"num_blocks": 0},
+        {"block_sizes": [1, 2]},
+    ],
+)
+def test_wrong_settings_are_refused_before_the_warm_start(data, wrong):
+    stages = []
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+        search(**wrong).fit(
+            make(MLP, data), data, on_epoch=lambda *news: stages.append(news)
+        )
+    assert not stages
 
 
 def test_what_cannot_be_searched_is_refused(data):

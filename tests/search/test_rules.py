@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_emb.compression import Budget
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.search import (
     MagnitudePruning,
@@ -41,6 +42,20 @@ def test_the_budget_holds_and_is_used(data, model, rule, share):
     assert sizes.check(share).kept_share <= share
     if rule is not Uniform:
         assert sizes.kept_share > 0.98 * share
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize(
+    "rule", [PowerRule, RandomBlocks, MagnitudePruning, Uniform]
+)
+def test_a_budget_in_bytes_holds_and_is_used(data, model, rule, precision):
+    budget = Budget(num_bytes=12_000, precision=precision)
+    sizes = rule(budget).fit(model, data).check(budget)
+    used = sizes.memory_bytes(precision)
+    # A coordinate more of every row costs Uniform this much.
+    rows = sum(table.rows for table in sizes.tables.values())
+    spare = 2 * rows * 4 if rule is Uniform else 300
+    assert used > budget.num_bytes - spare
 
 
 @pytest.mark.parametrize("rule", [PowerRule, RandomBlocks])

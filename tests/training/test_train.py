@@ -1,5 +1,9 @@
+import dataclasses
 import json
 import os
+import subprocess
+import sys
+import types
 
 import keras
 import numpy as np
@@ -14,6 +18,7 @@ from keras_emb.training import (
     StepRunner,
     TrainingRecipe,
     fit_interactions,
+    train,
 )
 from keras_emb.zoo import MatrixFactorization
 
@@ -115,6 +120,14 @@ def test_steps_in_one_call_are_the_steps_one_by_one(data):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_xla_on_several_replicas_is_refused():
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    model = types.SimpleNamespace(distribute_strategy=strategy)
+    StepRunner(model)
+    with pytest.raises(ValueError, match="`jit_compile=True`.*2 replicas"):
+        StepRunner(model, jit_compile=True)
+
+
 def test_a_bad_label_stops_training(data):
     model = make_model(data)
     model.compile("sgd", loss="mse")
@@ -164,6 +177,70 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
+    recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=1)
+    path = tmp_path / "state.npz"
+    fit_interactions(make_model(data), data, recipe, checkpoint=path)
+    other = MatrixFactorization.from_sizes(users=3, items=4, embedding_dim=4)
+    longer = dataclasses.replace(recipe, max_epochs=2)
+    for model, settings, seed, name in (
+        (make_model(data), recipe, 1, "seed"),
+        (make_model(data), longer, 0, "max_epochs"),
+        (other, recipe, 0, "shapes"),
+    ):
+        with pytest.raises(ValueError, match=rf"state\.npz.*'{name}'"):
+            fit_interactions(model, data, settings, seed=seed, checkpoint=path)
+
+
+def test_metrics_may_be_numbers_of_numpy(data, tmp_path):
+    model = make_model(data)
+    model.compile("sgd", loss="mse")
+    batches = ShuffledBatches(
+        data.train.features, data.train.label, batch_size=64, seed=0
+    )
+    record = train(
+        model,
+        batches,
+        data.validation,
+        TrainingRecipe(learning_rate=0.05, max_epochs=1),
+        evaluate=lambda found, label: {
+            "mse": np.mean((found - label) ** 2, dtype=np.float32)
+        },
+        checkpoint=tmp_path / "state.npz",
+    )
+    assert Checkpoint(tmp_path / "state.npz").exists() and record.steps
+
+
+def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):
+    def make():
+        keras.utils.set_random_seed(0)
+        inputs = {
+            name: keras.Input((), dtype="int32", name=name)
+            for name in ("user", "item")
+        }
+        rows = [
+            keras.layers.Embedding(len(data.vocabularies[name]), 4)(ids)
+            for name, ids in inputs.items()
+        ]
+        hidden = keras.layers.Dropout(0.5)(keras.layers.Concatenate()(rows))
+        return keras.Model(inputs, keras.layers.Dense(1)(hidden))
+
+    recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=4)
+    expected = fit_interactions(make(), data, recipe)
+
+    def interrupt(entry):
+        if entry["epoch"] == 3:
+            raise Interrupted
+
+    arguments = {"checkpoint": tmp_path / "state.npz", "checkpoint_seconds": 0}
+    with pytest.raises(Interrupted):
+        fit_interactions(make(), data, recipe, on_epoch=interrupt, **arguments)
+    found = fit_interactions(make(), data, recipe, **arguments)
+    assert [e["mse"] for e in found.history] == [
+        e["mse"] for e in expected.history
+    ]
+
+
 def test_the_best_state_is_kept_and_the_start_counts(data):
     model = make_model(data)
     good = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=6)
@@ -193,6 +270,35 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path, monkeypatch):
     np.testing.assert_array_equal(arrays["w"], np.arange(3))
 
 
+_WRITER = """
+import sys
+import numpy as np
+from keras_emb.training import Checkpoint
+
+checkpoint = Checkpoint(sys.argv[1])
+for step in range(60):
+    checkpoint.save({"w": np.full(200_000, step)}, {"step": step})
+    arrays, values = checkpoint.load()
+    assert (arrays["w"] == values["step"]).all()
+"""
+
+
+def test_two_processes_may_save_to_one_file(tmp_path, request):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path / "state.npz")],
+            cwd=request.config.rootpath,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for writer in writers:
+        _, errors = writer.communicate()
+        assert writer.returncode == 0, errors[-2000:]
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "other", "newer"])
 def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     path = tmp_path / "state.npz"
@@ -209,7 +315,13 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"learning_rate": 0}, {"factor": 1.0}, {"batch_size": 0}]
+    "wrong",
+    [
+        {"learning_rate": 0},
+        {"learning_rate": 1e-6},
+        {"factor": 1.0},
+        {"batch_size": 0},
+    ],
 )
 def test_recipes_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -20,6 +20,8 @@ __all__ = [
 STREAM_METHODS: Mapping[str, str] = {
     "fixed": "one width for all ids: each candidate's, and of equal bytes",
     "fixed_all_candidates": "one width, as wide as all candidates together",
+    "fixed_retrained": "one width of equal bytes, trained once more on the "
+    "past before the test part, as `autoemb_hard` is",
     "supervised_attention": "AutoEmb without a second problem",
     "darts": "free weights of the sizes for each id, no controller",
     "autoemb": "sizes mixed by popularity, controllers learn from the past",
@@ -148,8 +150,13 @@ class StreamExperimentConfig:
     @property
     def widths(self) -> list[int]:
         """Widths of the fixed-size baseline."""
+        return sorted({*self.dims, *self.equal_widths})
+
+    @property
+    def equal_widths(self) -> list[int]:
+        """Widths that take the bytes of each of `shares`."""
         full = self.backbone.embedding_dim
-        return sorted({*self.dims, *(round(s * full) for s in self.shares)})
+        return [max(1, round(share * full)) for share in self.shares]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StreamExperimentConfig":

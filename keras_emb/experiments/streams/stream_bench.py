@@ -89,6 +89,10 @@ class StreamBench:
         for method in config.methods:
             if method == "fixed":
                 kinds += [(f"fixed_{w}", w / full) for w in config.widths]
+            elif method == "fixed_retrained":
+                kinds += [
+                    (f"{method}_{w}", w / full) for w in config.equal_widths
+                ]
             elif method == "autoemb_hard":
                 kinds += [(method, share) for share in config.shares]
             else:
@@ -148,7 +152,9 @@ class StreamBench:
     def hard(
         self, unit: StreamUnit
     ) -> tuple[keras.Model, SizeAssignment, StreamRecord, AutoEmb]:
-        """Fixes AutoEmb's sizes after the pre-training part and goes on.
+        """Fixes AutoEmb's sizes after the pre-training part, and goes on.
+
+        The cut model learns the past once more before it goes on.
 
         Args:
             unit: One of `autoemb_hard`.
@@ -158,12 +164,10 @@ class StreamBench:
             sizes, its record over the whole stream (AutoEmb's own before the
             test part), and the search.
         """
-        config = self._config
-        batches = self._batches(unit)
         search = self._search(unit, "autoemb")
         search.fit(
             self._backbone(unit),
-            batches,
+            self._batches(unit),
             steps=self.pretrain_batches,
             checkpoint_dir=self._state(unit, "soft"),
             checkpoint_seconds=self._checkpoint_seconds,
@@ -171,25 +175,38 @@ class StreamBench:
         assignment = search.assign(unit.share)
         model = apply_assignment(search.model, assignment)
         self._compile(model, unit.task)
-        first = self.pretrain_batches * config.batch_size
-        rest = StreamBatches(
-            {k: v[first:] for k, v in batches.features.items()},
-            batches.label[first:],
-            batch_size=config.batch_size,
-            seed=unit.seed,
-        )
-        after = train_on_stream(
-            model,
-            rest,
-            checkpoint=self._state(unit, unit.label) / "stream.npz",
-            checkpoint_seconds=self._checkpoint_seconds,
-        )
+        after = self._retrain_and_go_on(unit, model)
         record = StreamRecord(
             np.concatenate([search.record.predictions, after.predictions]),
             search.record.steps + after.steps,
             search.record.seconds + after.seconds,
         )
         return model, assignment, record, search
+
+    def _retrain_and_go_on(
+        self, unit: StreamUnit, model: keras.Model
+    ) -> StreamRecord:
+        """Learns the past once more, then goes on; the record of the rest."""
+        batches = self._batches(unit)
+        first = self.pretrain_batches * self._config.batch_size
+        seconds, steps = 0.0, 0
+        for stage, rows in (
+            ("past", slice(0, first)),
+            ("rest", slice(first, None)),
+        ):
+            record = train_on_stream(
+                model,
+                StreamBatches(
+                    {k: v[rows] for k, v in batches.features.items()},
+                    batches.label[rows],
+                    batch_size=self._config.batch_size,
+                ),
+                checkpoint=self._state(unit, f"{unit.label}_{stage}")
+                / "stream.npz",
+                checkpoint_seconds=self._checkpoint_seconds,
+            )
+            seconds, steps = seconds + record.seconds, steps + record.steps
+        return StreamRecord(record.predictions, steps, seconds)
 
     def _go(
         self, unit: StreamUnit
@@ -214,12 +231,21 @@ class StreamBench:
         if unit.method in _SEARCHES:
             return self._mixed(unit)
         model = self._fixed(unit)
+        retrained = unit.method.startswith("fixed_retrained")
         record = train_on_stream(
             model,
             self._batches(unit),
+            steps=self.pretrain_batches if retrained else None,
             checkpoint=self._state(unit, unit.label) / "stream.npz",
             checkpoint_seconds=self._checkpoint_seconds,
         )
+        if retrained:
+            after = self._retrain_and_go_on(unit, model)
+            record = StreamRecord(
+                np.concatenate([record.predictions, after.predictions]),
+                record.steps + after.steps,
+                record.seconds + after.seconds,
+            )
         return model, record, {}
 
     def _mixed(
@@ -277,7 +303,7 @@ class StreamBench:
         width = (
             sum(self._config.dims)
             if unit.method == "fixed_all_candidates"
-            else int(unit.method.removeprefix("fixed_"))
+            else int(unit.method.rpartition("_")[2])
         )
         model = self._backbone(unit, width)
         self._compile(model, unit.task)

@@ -21,6 +21,8 @@ from keras_emb.layers import (
 
 __all__ = ["harden", "principal_table"]
 
+_TINY = 1e-12
+
 
 def principal_table(
     values: np.ndarray, popularity: Any
@@ -95,11 +97,15 @@ def harden(
         if name not in soft:
             return layer
         counts = (
-            (popularity or {}).get(name)
-            if popularity is not None
-            else layer.counter.counts.numpy()
+            layer.counter.counts.numpy()
+            if popularity is None
+            else popularity[name]
         )
         rows, kernel, bias = principal_table(layer.values(), counts)
+        # Steps of an optimizer are absolute: at the candidates' own scale
+        # the rows go on learning at the pace they had.
+        scale = _rms(layer.candidates.embeddings.numpy()) / _rms(rows)
+        rows, kernel = rows * scale, kernel / scale
         table = DenseEmbedding(*rows.shape, name=f"{layer.name}_rows")
         table.embeddings.assign(rows)
         projected = ProjectedEmbedding(table, layer.output_dim, name=layer.name)
@@ -108,3 +114,7 @@ def harden(
         return projected
 
     return replace_tables(model, make)
+
+
+def _rms(values: np.ndarray) -> float:
+    return max(float(np.sqrt(np.mean(np.square(values)))), _TINY)

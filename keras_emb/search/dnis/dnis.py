@@ -23,6 +23,7 @@ from keras_emb.layers import (
     table_features,
     table_values,
 )
+from keras_emb.layers.find_tables import is_table
 from keras_emb.layers.rebuild import copy_layer
 from keras_emb.optimizers import BlockNormalizedSGD, SparseAdam
 from keras_emb.search.dnis.blocks import popularity_blocks
@@ -142,6 +143,18 @@ class DNIS:
                 "`structure` must be 'prefix', 'mask' or None. "
                 f"Received: structure={structure!r}"
             )
+        if hypergradient not in ("first_order", "unrolled"):
+            raise ValueError(
+                "`hypergradient` must be 'first_order' or 'unrolled'. "
+                f"Received: hypergradient={hypergradient!r}"
+            )
+        if selection_learning_rate <= 0:
+            raise ValueError(
+                "`selection_learning_rate` must be positive. Received: "
+                f"selection_learning_rate={selection_learning_rate}"
+            )
+        if l1 < 0:
+            raise ValueError(f"`l1` must not be negative. Received: l1={l1}")
         self.budget = Budget.of(budget)
         self.num_blocks = None if block_sizes is not None else num_blocks
         self.block_sizes = block_sizes
@@ -198,6 +211,10 @@ class DNIS:
         """
         folder = Path(checkpoint_dir) if checkpoint_dir else None
         self.popularity = self._popularity(backbone, interactions)
+        # Before the warm start, which may take hours: they may be refused.
+        blocks = popularity_blocks(
+            self.popularity, self.num_blocks, self.block_sizes
+        )
         self.trace: dict[str, TrainingRecord] = {}
         if warm_start:
             backbone = copy_layer(backbone)
@@ -216,6 +233,7 @@ class DNIS:
             )
         selected = self._search(
             backbone,
+            blocks,
             interactions,
             folder / "search.npz" if folder else None,
             checkpoint_seconds,
@@ -294,22 +312,19 @@ class DNIS:
     def _search(
         self,
         backbone: keras.Model,
+        blocks: Mapping[str, np.ndarray],
         interactions: Interactions,
         checkpoint: Path | None,
         checkpoint_seconds: float,
         on_epoch: Callable[[dict[str, float]], None] | None,
     ) -> keras.Model:
-        blocks = popularity_blocks(
-            self.popularity, self.num_blocks, self.block_sizes
-        )
         selected = add_selection(backbone, blocks, l1=self.l1)
         selections = {
             id(table.selection): table.selection
             for table in find_tables(selected).values()
             if isinstance(table, SelectedEmbedding)
         }
-        if self.trainable == "tables":
-            _freeze_dense(selected)
+        frozen = _freeze_dense(selected) if self.trainable == "tables" else []
         bilevel = BilevelModel(selected, outer=list(selections.values()))
         outer = (
             BlockNormalizedSGD
@@ -351,16 +366,39 @@ class DNIS:
             recipe,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
+            settings={
+                "seed": self.seed,
+                "num_blocks": self.num_blocks,
+                "block_sizes": None
+                if self.block_sizes is None
+                else [int(size) for size in self.block_sizes],
+                "selection_learning_rate": self.selection_learning_rate,
+                "l1": self.l1,
+                "normalize_gradient": self.normalize_gradient,
+                "hypergradient": self.hypergradient,
+                "trainable": self.trainable,
+            },
             on_epoch=on_epoch,
         )
+        # The merged model is retrained with all its weights.
+        for layer, trainable in frozen:
+            layer.trainable = trainable
         return selected
 
 
-def _freeze_dense(model: keras.Model) -> None:
-    tables = set(map(id, find_tables(model).values()))
-    for layer in model.layers:
-        if id(layer) not in tables and not hasattr(layer, "vocabulary_size"):
+def _freeze_dense(model: Any) -> list[tuple[Any, bool]]:
+    """Freezes all layers without tables; returns what they were."""
+    frozen = []
+    for layer in model._layers:
+        if is_table(layer):
+            continue
+        inside = layer._flatten_layers()
+        if any(is_table(inner) for inner in inside):
+            frozen += _freeze_dense(layer)
+        elif layer.trainable:
+            frozen += [(inner, inner.trainable) for inner in inside]
             layer.trainable = False
+    return frozen
 
 
 def _named(

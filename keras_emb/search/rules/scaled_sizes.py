@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_emb.compression import Budget, SizeAssignment, TableSizes
+from keras_emb.compression.threshold_assignment import largest_within
 
 __all__ = ["scaled_sizes"]
 
@@ -29,13 +30,14 @@ def scaled_sizes(
     Args:
         weights: Positive numbers of shape `(rows,)`, by table.
         output_dims: Width of each table.
-        budget: Share of the parameters, or bytes.
+        budget: Share of the parameters, or bytes with the index counted.
 
     Returns:
         Prefix sizes within the budget.
 
     Raises:
-        ValueError: If a weight is not positive.
+        ValueError: If a weight is not positive, or not even an empty
+            assignment fits the budget.
     """
     names = list(weights)
     counts = [len(weights[name]) for name in names]
@@ -47,11 +49,25 @@ def scaled_sizes(
             f"{weight.min()} .. {weight.max()}"
         )
     budget = Budget.of(budget)
-    allowed = (
-        budget.num_parameters(int(width.sum()))
-        if budget.share is not None
-        else int(budget.num_bytes or 0) // 4
-    )
+    total = int(width.sum())
+
+    def keep(allowed: int) -> SizeAssignment:
+        sizes = _scaled(weight, width, allowed)
+        parts = np.split(sizes, np.cumsum(counts)[:-1])
+        return SizeAssignment(
+            {
+                name: TableSizes(output_dims[name], sizes=part)
+                for name, part in zip(names, parts, strict=True)
+            }
+        )
+
+    if budget.share is not None:
+        return keep(budget.num_parameters(total))
+    return largest_within(keep, total, budget)
+
+
+def _scaled(weight: np.ndarray, width: np.ndarray, allowed: int) -> np.ndarray:
+    """Sizes of all rows that add up to `allowed`."""
     least = 1.0 if allowed >= len(width) else 0.0
 
     def wished(scale: float) -> np.ndarray:
@@ -70,10 +86,4 @@ def scaled_sizes(
     open_rows = np.flatnonzero(sizes < width)
     lost = (wish - sizes)[open_rows]
     sizes[open_rows[np.argsort(-lost, kind="stable")[:spare]]] += 1
-    parts = np.split(sizes, np.cumsum(counts)[:-1])
-    return SizeAssignment(
-        {
-            name: TableSizes(output_dims[name], sizes=part)
-            for name, part in zip(names, parts, strict=True)
-        }
-    )
+    return sizes

@@ -3,6 +3,7 @@
 import keras
 
 from keras_emb.compression import SizeAssignment
+from keras_emb.compression.threshold_assignment import largest_within
 from keras_emb.datasets import Interactions
 from keras_emb.search.rules.rule import Rule
 
@@ -34,13 +35,18 @@ class Uniform(Rule):
         """Sizes for a backbone, the widths rounded down."""
         tables = {n: v.shape for n, v in self.values(backbone).items()}
         total = sum(rows * width for rows, width in tables.values())
-        share = self.budget.share
-        if share is None:
-            share = min(1.0, int(self.budget.num_bytes or 0) / (4 * total))
-        sizes = {
-            name: SizeAssignment.uniform(
-                {name: shape}, int(share * shape[1] + 1e-9)
-            ).tables[name]
-            for name, shape in tables.items()
-        }
-        return SizeAssignment(sizes, {"method": "uniform"})
+
+        def keep(share: float) -> SizeAssignment:
+            sizes = {
+                name: SizeAssignment.uniform(
+                    {name: shape}, int(share * shape[1] + 1e-9)
+                ).tables[name]
+                for name, shape in tables.items()
+            }
+            return SizeAssignment(sizes, {"method": "uniform"})
+
+        if self.budget.share is not None:
+            return keep(self.budget.share)
+        return largest_within(
+            lambda count: keep(count / total), total, self.budget
+        )
