@@ -14,26 +14,30 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.any_experiment import (
+    load_experiment,
+    run_any_experiment,
+)
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_quality
 from keras_emb.experiments.result import merge_results
-from keras_emb.experiments.run import run_experiment
-from keras_emb.experiments.tables import summary_table
+from keras_emb.experiments.tables import result_table
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def write_result(experiment: str, results: list[Mapping[str, Any]]) -> None:
     """Keeps the merged result of an experiment, and draws it."""
-    result = merge_results(results)
+    prequential = results[0]["split"].get("prequential", False)
+    result = dict(results[0]) if prequential else merge_results(results)
     RESULTS.mkdir(exist_ok=True)
     write_json(
         RESULTS / f"{experiment}.json",
         {**result, "command": f"python -m benchmarks.results {experiment}"},
     )
-    plot_quality(result, RESULTS / f"{experiment}.png")
-    Console().print(summary_table(result))
+    if not prequential:
+        plot_quality(result, RESULTS / f"{experiment}.png")
+    Console().print(result_table(result))
 
 
 def main() -> None:
@@ -45,8 +49,8 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = arguments.runs or [Path("runs") / arguments.experiment]
     if not arguments.runs:
-        run_experiment(
-            ExperimentConfig.load(arguments.experiment),
+        run_any_experiment(
+            load_experiment(arguments.experiment),
             folders[0],
             data_dir=arguments.data_dir,
             resume=True,
@@ -57,10 +61,10 @@ def main() -> None:
         [read_json(folder / "result.json") for folder in folders],
     )
     for folder in folders[:1]:
-        for picture in ("sizes", "alpha", "pruning"):
-            source = folder / "plots" / f"{picture}.png"
-            if source.exists():
-                target = RESULTS / f"{arguments.experiment}_{picture}.png"
+        for source in sorted((folder / "plots").glob("*.png")):
+            # The picture of all methods is drawn anew from the merged result.
+            if source.stem != "quality":
+                target = RESULTS / f"{arguments.experiment}_{source.name}"
                 shutil.copyfile(source, target)
 
 

@@ -122,5 +122,6 @@ class StreamRunner:
         return tf.function(
             run_steps,
             input_signature=(specs, tf.TensorSpec((), tf.int32)),
-            jit_compile=self._jit_compile or None,
+            # The first batch of a stream is not worth a compilation.
+            jit_compile=(self._jit_compile and has_past) or None,
         )
