@@ -1,6 +1,7 @@
 """A table that mixes several widths by popularity."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import keras
@@ -82,6 +83,7 @@ class SoftSizeEmbedding(keras.layers.Layer):
         )
         rows = candidates.vocabulary_size
         self.counter = PopularityCounter(rows, decay, name="counter")
+        self._given_popularity: Any = None
         self._state: dict[str, Any] = {}
         if "last_weights" in controller.inputs:
             # An id that was never seen has all its weight on the smallest.
@@ -141,8 +143,8 @@ class SoftSizeEmbedding(keras.layers.Layer):
         Returns:
             float32 tensor of shape `(batch, num_sizes)`.
         """
-        known = {"ids": ids, "popularity": None}
-        if "popularity" in self.controller.inputs:
+        known = {"ids": ids, "popularity": self._given_popularity}
+        if known["popularity"] is None:
             known["popularity"] = self.counter(ids)
         for name, variable in self._state.items():
             known[name] = gather_rows(variable, ids)
@@ -150,6 +152,20 @@ class SoftSizeEmbedding(keras.layers.Layer):
             *(known[name] for name in self.controller.inputs),
             training=training,
         )
+
+    @contextlib.contextmanager
+    def given_popularity(self, popularity: Any) -> Iterator[None]:
+        """Lets calls within believe in another popularity.
+
+        Args:
+            popularity: Counts of shape `(batch,)`, in the place of those of
+                the counter.
+        """
+        self._given_popularity = popularity
+        try:
+            yield
+        finally:
+            self._given_popularity = None
 
     def observe(self, ids: Any, loss: Any = None) -> None:
         """Takes note that ids were seen: the weights given, then the count.

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_emb.layers.feature_consumers import feature_consumers
+from keras_emb.serving.popularity_endpoints import add_popularity_endpoints
 
 __all__ = ["export_for_serving"]
 
@@ -29,10 +30,12 @@ def export_for_serving(
 ) -> Path:
     """Writes a model as a SavedModel that stores every weight once.
 
-    The folder `<path>/<version>/` holds one signature, `serving_default`,
+    The folder `<path>/<version>/` holds the signature `serving_default`,
     with named inputs and a dictionary of outputs, and needs no Python and no
     class of ours to be served. It appears under its name only when it is
-    complete.
+    complete. A functional model with tables that keep count has two more:
+    `observe`, which raises the counts of the ids it is given, and
+    `serve_popularity`, which takes the popularity of the ids as inputs.
 
     Inputs that tables are fed with are int32 (int64 where the model says
     so). An id outside its tables would be an error on CPU, for the whole
@@ -91,17 +94,20 @@ def export_for_serving(
     specs = _input_specs(model, input_signature)
     rows = _rows_by_input(model, specs, unknown_row)
 
+    def known(name: str, ids: Any) -> Any:
+        if name not in rows:
+            return ids
+        return _known_ids(ids, rows[name], unknown_row)
+
     def serve(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        known = {
-            name: _known_ids(inputs[name], rows[name], unknown_row)
-            if name in rows
-            else inputs[name]
-            for name in specs
-        }
-        return _named_outputs(model, _call(model, known))
+        rows_of = {name: known(name, inputs[name]) for name in specs}
+        return _named_outputs(model, _call(model, rows_of))
 
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serve, input_signature=[specs])
+    counting = _counting_tables(model)
+    if counting:
+        add_popularity_endpoints(archive, serve, known, specs, counting)
     temporary = path / f".{version}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
@@ -200,6 +206,22 @@ def _rows_by_input(
             f"{min(rows.values()) - 1}. Received: unknown_row={unknown_row}"
         )
     return rows
+
+
+def _counting_tables(model: keras.Model) -> dict[str, list[Any]]:
+    """Tables that keep count, by the input they are fed with."""
+    consumers = feature_consumers(model)
+    if consumers is None:
+        return {}
+    found = {
+        name: [
+            table
+            for table in consumers[tensor._keras_history.operation.name].tables
+            if hasattr(table, "given_popularity")
+        ]
+        for name, tensor in _model_inputs(model).items()
+    }
+    return {name: tables for name, tables in found.items() if tables}
 
 
 def _known_ids(ids: Any, rows: int, unknown_row: int | None) -> Any:

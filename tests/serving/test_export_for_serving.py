@@ -14,9 +14,21 @@ from keras_emb.compression import (
     memory_report,
     threshold_assignment,
 )
-from keras_emb.layers import find_tables, table_values
+from keras_emb.layers import (
+    MultiSizeEmbedding,
+    PopularityController,
+    SoftSizeEmbedding,
+    find_tables,
+    table_values,
+)
 from keras_emb.serving import export_for_serving
-from keras_emb.zoo.backbones import MLP, MatrixFactorization, NeuMF
+from keras_emb.training import StreamBatches, train_on_stream
+from keras_emb.zoo.backbones import (
+    MLP,
+    MatrixFactorization,
+    NeuMF,
+    StreamingDLRS,
+)
 from tests.layers import foreign_models
 
 C_SOURCE = Path(__file__).parent / "c_loader" / "predict.c"
@@ -261,25 +273,33 @@ def c_program(tmp_path_factory):
     return program
 
 
-def _predict_in_c(program, folder, inputs):
+def _run_in_c(program, folder, *requests):
+    """Numbers of several requests in one session, one after the other."""
     saved = saved_model_pb2.SavedModel.FromString(
         (folder / "saved_model.pb").read_bytes()
     )
-    signature = saved.meta_graphs[0].signature_def["serving_default"]
-    feeds = [
-        signature.inputs[name].name.removesuffix(":0")
-        + "="
-        + ",".join(map(str, ids))
-        for name, ids in inputs.items()
-    ]
-    (output,) = signature.outputs.values()
+    signatures = saved.meta_graphs[0].signature_def
+    arguments = []
+    for name, inputs in requests:
+        signature = signatures[name]
+        output = min(signature.outputs.items())[1]
+        arguments += ["--"] if arguments else []
+        arguments.append(output.name)
+        arguments += [
+            f"{signature.inputs[key].name}={','.join(map(str, ids))}"
+            for key, ids in inputs.items()
+        ]
     done = subprocess.run(
-        [program, folder, output.name.removesuffix(":0"), *feeds],
+        [program, folder, *arguments],
         capture_output=True,
         text=True,
         check=True,
     )
     return np.array(done.stdout.split(), "float32")
+
+
+def _predict_in_c(program, folder, inputs):
+    return _run_in_c(program, folder, ("serving_default", inputs))
 
 
 @pytest.mark.parametrize("structure", ["prefix", "mask"])
@@ -316,3 +336,103 @@ def test_zero_sized_tables_are_served(tmp_path):
     np.testing.assert_allclose(
         served["rating"], small(_ids(5, 20, 10)), rtol=1e-6
     )
+
+
+@pytest.fixture(scope="module")
+def counting():
+    """A model whose tables have seen a stream, and its export."""
+    keras.utils.set_random_seed(0)
+    model = StreamingDLRS(
+        {
+            name: SoftSizeEmbedding(
+                MultiSizeEmbedding(20, [2, 4], name=f"{name}_candidates"),
+                PopularityController(2, hidden_units=8, momentum=0.5),
+                name=f"{name}_table",
+            )
+            for name in ("user", "item")
+        },
+        hidden_units=8,
+    )
+    model.compile(keras.optimizers.Adam(0.1), loss="mse")
+    rng = np.random.default_rng(0)
+    ids = {n: rng.integers(1, 15, 400).astype("int32") for n in model.tables}
+    train_on_stream(model, StreamBatches(ids, rng.random(400), batch_size=20))
+    # As trained by a search: sizes are weighed differently by popularity.
+    for table in model.tables.values():
+        kernel = table.controller.logits.kernel
+        kernel.assign(rng.normal(size=kernel.shape))
+    return model
+
+
+_ASKED = {
+    "user": np.array([3, 16, 3], "int32"),
+    "item": np.array([2, 2, 17], "int32"),
+}
+
+
+def test_popularity_can_be_observed_and_given(counting, tmp_path):
+    before = np.asarray(counting(_ASKED))
+    counts = {
+        name: counting.tables[name].counter.counts.numpy() for name in _ASKED
+    }
+    folder = export_for_serving(counting, tmp_path)
+    loaded = tf.saved_model.load(str(folder))
+    assert set(loaded.signatures) == {
+        "serving_default",
+        "observe",
+        "serve_popularity",
+    }
+    asked = {name: tf.constant(ids) for name, ids in _ASKED.items()}
+
+    def predict():
+        return loaded.signatures["serving_default"](**asked)["output"].numpy()
+
+    np.testing.assert_allclose(predict(), before, rtol=1e-5)
+    given = loaded.signatures["serve_popularity"]
+    own = {
+        f"{name}_popularity": tf.constant(counts[name][ids])
+        for name, ids in _ASKED.items()
+    }
+    np.testing.assert_allclose(
+        given(**asked, **own)["output"], before, rtol=1e-5
+    )
+    other = {name: value + 1000 for name, value in own.items()}
+    changed = given(**asked, **other)["output"].numpy()
+    assert np.abs(changed - before).max() > 1e-4
+    np.testing.assert_allclose(predict(), before, rtol=1e-5)
+    for times in (1, 2):
+        seen = loaded.signatures["observe"](**asked)
+        for name, ids in _ASKED.items():
+            rise = times * np.bincount(ids, minlength=20)
+            np.testing.assert_array_equal(
+                seen[f"{name}_popularity"], (counts[name] + rise)[ids]
+            )
+    for name, ids in _ASKED.items():
+        counting.tables[name].observe(ids)
+        counting.tables[name].observe(ids)
+    after = np.asarray(counting(_ASKED))
+    assert np.abs(after - before).max() > 1e-4
+    np.testing.assert_allclose(predict(), after, rtol=1e-5)
+
+
+def test_a_c_program_observes_and_predictions_follow(
+    counting, tmp_path, c_program
+):
+    folder = export_for_serving(counting, tmp_path)
+    count = counting.tables["item"].counter.counts.numpy()
+    before = np.asarray(counting(_ASKED))[:, 0]
+    answers = _run_in_c(
+        c_program,
+        folder,
+        ("serving_default", _ASKED),
+        ("observe", _ASKED),
+        ("serving_default", _ASKED),
+    ).reshape(3, 3)
+    np.testing.assert_allclose(answers[0], before, rtol=1e-5)
+    rise = np.bincount(_ASKED["item"], minlength=20)
+    np.testing.assert_array_equal(answers[1], (count + rise)[_ASKED["item"]])
+    for name, ids in _ASKED.items():
+        counting.tables[name].observe(ids)
+    after = np.asarray(counting(_ASKED))[:, 0]
+    assert np.abs(after - before).max() > 1e-5
+    np.testing.assert_allclose(answers[2], after, rtol=1e-5)
