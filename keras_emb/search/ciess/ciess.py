@@ -245,11 +245,12 @@ class CIESS:
             if not state.record:
                 state.save()
             saved = time.monotonic()
+            seconds = checkpoint_seconds if state.on_disk else np.inf
             total = self.episodes * self.iterations
             for step in range(len(state.record), total):
                 entry = self._iterate(agents, problem, step)
                 last = step + 1 == total
-                if last or time.monotonic() - saved >= checkpoint_seconds:
+                if last or time.monotonic() - saved >= seconds:
                     # A search that is over needs no more to go on with.
                     state.agents = {} if last else agents.call("state")
                     state.policies = agents.call("policies")

@@ -40,6 +40,11 @@ class SearchState:
         self.policies: dict[str, np.ndarray] = {}
         self._checkpoint = Checkpoint(path) if path is not None else None
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether `save` keeps anything."""
+        return self._checkpoint is not None
+
     def save(self) -> None:
         """Writes the file, all of it or nothing."""
         if self._checkpoint is None:

@@ -23,7 +23,7 @@ class StepEvaluator:
     the need, which grows with popularity.
     """
 
-    def __init__(self, popularity, d_max, low=0.2, high=0.6):
+    def __init__(self, popularity, d_max, low=0.1, high=0.9):
         self.needs = {
             side: np.rint(
                 d_max

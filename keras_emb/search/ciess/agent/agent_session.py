@@ -75,10 +75,7 @@ class AgentSession:
             side: slice(*ends[number : number + 2])
             for number, side in enumerate(rows)
         }
-        self._policy_states = {
-            side: self._policy(agent).get_initial_state(rows[side])
-            for side, agent in self.sides.items()
-        }
+        self._policy_states: dict[str, Any] = {}
         if policies is not None:
             for side, agent in self.sides.items():
                 _load_policy(agent, Path(policies) / side)
@@ -99,6 +96,12 @@ class AgentSession:
         before = self.environment._current_time_step
         if before is None or before.is_last().all():
             before = self.environment.reset()
+            self._policy_states = {
+                side: self._policy(agent).get_initial_state(
+                    self.environment.batch_size
+                )[self._slices[side]]
+                for side, agent in self.sides.items()
+            }
         actions = np.concatenate(
             [
                 self._act(side, _rows(before, part))

@@ -50,6 +50,8 @@ class RandomWalkPolicy(tf_policy.TFPolicy):
             time_step_spec,
             action_spec,
             policy_state_spec=tf.TensorSpec((), tf.float32, name="noise"),
+            # It traces a function anew at each call; the session resets.
+            automatic_state_reset=False,
         )
         self._actor = actor
         self._critic = critic
