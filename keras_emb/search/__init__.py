@@ -1,5 +1,6 @@
 """Searches: each returns a `SizeAssignment`, nothing else."""
 
+from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
 from keras_emb.search.rules import (
     MagnitudePruning,
@@ -9,6 +10,7 @@ from keras_emb.search.rules import (
 )
 
 __all__ = [
+    "CIESS",
     "DNIS",
     "MagnitudePruning",
     "PowerRule",

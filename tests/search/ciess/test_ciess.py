@@ -200,7 +200,9 @@ class TestWithAgents:
         pytest.fail("The agents' process outlives its parent.")
 
     def test_a_failure_of_the_agents_is_told_in_one_error(self):
-        with pytest.raises(AgentError, match="(?s)process failed.*rows"):
+        with pytest.raises(
+            AgentError, match="(?s)process failed.*argument .nothing"
+        ):
             AgentProcess(nothing="of use")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 __all__ = ["actions_of_sizes", "sizes_of_actions"]
 
 
-def actions_of_sizes(sizes: Any, d_max: int) -> Any:
+def actions_of_sizes(sizes: Any, d_max: float) -> Any:
     """Sizes in `1 .. d_max` as actions in [-1, 1].
 
     >>> actions_of_sizes(128, 128)
@@ -21,7 +21,7 @@ def actions_of_sizes(sizes: Any, d_max: int) -> Any:
     return (sizes - 1) / (d_max - 1) * 2 - 1
 
 
-def sizes_of_actions(actions: Any, d_max: int) -> Any:
+def sizes_of_actions(actions: Any, d_max: float) -> Any:
     """Actions in [-1, 1] as sizes in [1, d_max], not rounded.
 
     >>> sizes_of_actions(-1.0, 128)

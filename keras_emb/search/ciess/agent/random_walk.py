@@ -14,9 +14,9 @@ class WalkTable:
     """Where a walk may go from each size.
 
     Args:
-        offsets: Steps, shape `(2 * distance,)`.
+        offsets: Steps, int32 of shape `(2 * distance,)`.
         cumulative: Probability of each step and all before it, by size less
-            one, shape `(d_max, 2 * distance)`.
+            one, float64 of shape `(d_max, 2 * distance)`.
     """
 
     offsets: np.ndarray
@@ -47,9 +47,9 @@ def walk_table(d_max: int, distance: int) -> WalkTable:
     reached = np.arange(1, d_max + 1)[:, None] + offsets
     inside = (reached >= 1) & (reached <= d_max)
     cumulative = np.cumsum(inside / np.abs(offsets), axis=1)
-    # Divided in float64: the last possible step then ends at exactly 1.
+    # The last possible step ends at exactly 1, above every draw.
     cumulative /= cumulative[:, -1:]
-    return WalkTable(offsets.astype(np.int32), cumulative.astype(np.float32))
+    return WalkTable(offsets.astype(np.int32), cumulative)
 
 
 def random_walk(start: Any, table: WalkTable, uniforms: Any) -> Any:
@@ -69,10 +69,11 @@ def random_walk(start: Any, table: WalkTable, uniforms: Any) -> Any:
         Sizes visited, the start included, shape `(batch, steps + 1)`.
     """
     offsets = tf.constant(table.offsets)
-    cumulative = tf.constant(table.cumulative)
+    # Steps first: sums over the first axis are several times faster.
+    cumulative = tf.constant(table.cumulative.T, tf.float32)
     visited = [start]
     for draw in tf.unstack(uniforms, axis=1):
-        passed = tf.gather(cumulative, visited[-1] - 1) <= draw[:, None]
-        step = tf.reduce_sum(tf.cast(passed, tf.int32), axis=1)
+        passed = tf.gather(cumulative, visited[-1] - 1, axis=1) <= draw
+        step = tf.reduce_sum(tf.cast(passed, tf.int32), axis=0)
         visited.append(visited[-1] + tf.gather(offsets, step))
     return tf.stack(visited, axis=1)

@@ -96,9 +96,7 @@ class RandomWalkPolicy(tf_policy.TFPolicy):
     def _best(self, states: Any, visited: Any, step_type: Any) -> Any:
         """The action of highest value, shape `(batch,)`."""
         count = tf.shape(visited)[1]
-        actions = actions_of_sizes(
-            tf.cast(visited, tf.float32), float(self._d_max)
-        )
+        actions = actions_of_sizes(tf.cast(visited, tf.float32), self._d_max)
         values, _ = self._critic(
             (
                 tf.repeat(states, count, axis=0),

@@ -88,7 +88,7 @@ class SizeEnvironment(py_environment.PyEnvironment):
         """Where the environment stands."""
         step = self.current_time_step()
         return {
-            "iteration": np.int64(self._iteration),
+            "iteration": np.array(self._iteration),
             **{k: np.array(v) for k, v in step._asdict().items()},
         }
 

@@ -24,7 +24,7 @@ def _probabilities(d_max, distance):
 def test_step_probabilities_against_the_equation(d_max, distance):
     table = walk_table(d_max, distance)
     expected = _probabilities(d_max, distance)
-    single = np.diff(table.cumulative.astype(float), axis=1, prepend=0)
+    single = np.diff(table.cumulative, axis=1, prepend=0)
     for d in range(1, d_max + 1):
         found = np.zeros(d_max + 1)
         for offset, share in zip(table.offsets, single[d - 1], strict=True):
