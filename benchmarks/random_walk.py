@@ -2,11 +2,12 @@
 
 Five steps over 128 sizes for ten thousand entities, drawn anew each time;
 beside it the whole choice of their sizes with walk and critic, in the
-process TF-Agents needs. Run with `TF_USE_LEGACY_KERAS=1`.
+process TF-Agents needs.
 """
 
 import os
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ from keras_emb.search.ciess.agent.random_walk import random_walk, walk_table
 IDS, D_MAX = 10_000, 128
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Measures and reports."""
     from keras_emb.search.ciess.agent.agent_session import AgentSession
 
@@ -63,6 +64,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
-        raise SystemExit("Run this benchmark with TF_USE_LEGACY_KERAS=1.")
-    main()
+    if os.environ.get("TF_USE_LEGACY_KERAS") == "1":
+        main()
+    # TensorFlow is imported already: too late to set the flag here.
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "benchmarks.random_walk"],
+        {**os.environ, "TF_USE_LEGACY_KERAS": "1"},
+    )

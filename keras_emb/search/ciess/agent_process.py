@@ -98,7 +98,6 @@ class AgentProcess:
 
         Raises:
             AgentError: If the process fails or is gone.
-            ValueError: If the session refuses an argument.
         """
         self._send((method, arguments))
         kind, *content = self._receive()
@@ -106,10 +105,8 @@ class AgentProcess:
             name, questions = content
             self._send(answer(name, *questions))
             kind, *content = self._receive()
-        if kind == "error" and content[0] == "value":
-            raise ValueError(content[1])
         if kind == "error":
-            raise AgentError(f"The agents' process failed:\n{content[1]}")
+            raise AgentError(f"The agents' process failed:\n{content[0]}")
         return content[0]
 
     def close(self) -> None:

@@ -14,6 +14,10 @@ from keras_emb.search.ciess.agent_process import AgentProcess
 from keras_emb.search.ciess.candidate import Candidate
 from keras_emb.search.ciess.evaluator import Evaluator
 from keras_emb.search.ciess.exploration import Exploration
+from keras_emb.search.ciess.saved_policies import (
+    check_policies,
+    describe_policies,
+)
 from keras_emb.search.ciess.search_state import SearchState
 from keras_emb.search.ciess.size_problem import SizeProblem
 from keras_emb.search.ciess.td3_settings import Td3Settings
@@ -108,11 +112,6 @@ class CIESS:
                 "`quality` must be 'ratio' or 'raw'. "
                 f"Received: quality={quality!r}"
             )
-        if policies is not None and not Path(policies).is_dir():
-            raise ValueError(
-                "`policies` must be a folder written by `save_policies`. "
-                f"Received: policies={policies}"
-            )
         self.budget = Budget.of(budget)
         self.evaluator = evaluator
         self.d_max = d_max
@@ -155,11 +154,14 @@ class CIESS:
             AgentError: If the agents' process cannot start, fails or is
                 killed.
             ValueError: If popularity is no count, the budget has no room for
-                a coordinate a row, or the checkpoint is of another search.
+                a coordinate a row, the checkpoint is of another search, or
+                the policies do not fit.
         """
         counts = {side: _counts(side, f) for side, f in popularity.items()}
         self._rows = {side: len(f) for side, f in counts.items()}
         check_reachable(self._rows, self.d_max, self.budget)
+        if self.policies is not None:
+            check_policies(self.policies, self._rows, self.td3.hidden_units)
         self._state = SearchState(
             Path(checkpoint_dir) / "ciess.npz" if checkpoint_dir else None,
             self._fingerprint(counts),
@@ -223,12 +225,14 @@ class CIESS:
 
         One SavedModel for each side, which TensorFlow alone can load, and
         which a search on another backbone or data set takes as `policies`.
+        They propose sizes as shares of `d_max`, which may differ there.
 
         Args:
             folder: Where to write.
         """
         with self._agents() as agents:
             agents.call("save_policies", self._state.policies, str(folder))
+        describe_policies(folder, self._rows, self.td3.hidden_units)
 
     def _search(
         self,

@@ -86,9 +86,10 @@ def best_candidates(
     Returns:
         At most `count` candidates within the budget, the best first.
     """
-    # Later entries of equal sizes give way to better ones.
-    ranked = sorted(record, key=lambda c: -c.quality)
-    distinct = list({c.digest: c for c in reversed(ranked)}.values())[::-1]
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(record, key=lambda c: -c.quality):
+        best.setdefault(candidate.digest, candidate)
+    distinct = list(best.values())
     allowed = [c for c in distinct if fits(_assignment(c, d_max), budget)]
     if not allowed:
         smallest = sorted(distinct, key=lambda c: c.mean_size)

@@ -3,14 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.search.ciess.extra import needs_agents
 
+pytestmark = needs_agents
 FOLDER = Path(__file__).parent / "agent"
 
 
-@pytest.mark.tfagents
 def test_the_agents_side_in_a_process_with_legacy_keras():
-    pytest.importorskip("tf_agents", reason="needs keras_emb[ciess]")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", str(FOLDER)]
         + ["-p", "no:cacheprovider"],

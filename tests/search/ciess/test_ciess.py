@@ -15,6 +15,7 @@ from keras_emb.search.ciess import (
     Exploration,
     Td3Settings,
 )
+from tests.search.ciess.extra import needs_agents
 from tests.search.ciess.toys import StepEvaluator, popularity
 
 COUNTS = popularity({"user": 40, "item": 30})
@@ -27,15 +28,6 @@ SETTINGS = {
     "td3": Td3Settings(hidden_units=(8, 8), batch_size=32),
     "seed": 3,
 }
-needs_agents = [
-    pytest.mark.tfagents,
-    pytest.mark.skipif(
-        not all(
-            importlib.util.find_spec(name) for name in ("tf_agents", "tf_keras")
-        ),
-        reason="needs keras_emb[ciess]",
-    ),
-]
 
 
 def _search(toy, **changes):
@@ -177,6 +169,10 @@ class TestWithAgents:
         assert search.fit(counts).check(0.6)
         assert all(entry["losses"] == {} for entry in search.trace)
         assert len(search.record[0].sizes["item"]) == 50
+        with pytest.raises(ValueError, match="`hidden_units`.*Received"):
+            _search(None, policies=tmp_path, td3=Td3Settings()).fit(counts)
+        with pytest.raises(ValueError, match="`policies`.*Received.*shop"):
+            _search(None, policies=tmp_path).fit({"shop": counts["user"]})
 
     def test_the_agents_die_with_their_parent(self):
         script = (
@@ -253,7 +249,6 @@ def test_an_impossible_budget_is_refused_before_the_search():
         ("memory_weight", -1),
         ("memory_weight", float("nan")),
         ("quality", "best"),
-        ("policies", "/nowhere"),
         ("seed", -1),
     ],
 )

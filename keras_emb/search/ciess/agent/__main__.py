@@ -2,7 +2,7 @@
 
 The process serves one search over a socket it inherits: it receives
 `(method, arguments)` and answers `("result", value)` or
-`("error", kind, text)`; in between it may send `("ask", name, arguments)`,
+`("error", text)`; in between it may send `("ask", name, arguments)`,
 which the other side answers with a value.
 """
 
@@ -54,10 +54,8 @@ def main() -> None:
         _serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
-    except Exception as error:
-        kind = "value" if isinstance(error, ValueError) else "failure"
-        text = str(error) if kind == "value" else traceback.format_exc()
-        connection.send(("error", kind, text))
+    except Exception:
+        connection.send(("error", traceback.format_exc()))
 
 
 if __name__ == "__main__":

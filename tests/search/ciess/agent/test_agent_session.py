@@ -99,18 +99,6 @@ def test_saved_policies_serve_another_data_set(learned, tmp_path):
             policy.get_initial_state(rows),
         )
         assert step.action.shape == (rows, 1)
-    with pytest.raises(ValueError, match="hidden_units"):
-        AgentSession(
-            learned.ask,
-            ROWS,
-            D_MAX,
-            1,
-            1,
-            Exploration(),
-            Td3Settings(hidden_units=(16, 16)),
-            0,
-            str(tmp_path),
-        )
 
 
 def test_a_restored_session_goes_on_alike():
