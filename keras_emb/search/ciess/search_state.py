@@ -18,7 +18,7 @@ class SearchState:
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "search.npz"
     >>> state = SearchState(path, {"seed": 0})
     >>> state.record.append(Candidate({"user": np.array([3])}, 0.5, 0.1))
-    >>> state.trace.append({"quality": 0.5})
+    >>> state.trace.append({"quality": 0.5, "score": 0.1})
     >>> state.save()
     >>> again = SearchState(path, {"seed": 0})
     >>> again.load()

@@ -36,8 +36,8 @@ class SizeProblem:
     >>> problem = SizeProblem({"user": np.array([1, 2])}, Half(), d_max=4)
     >>> problem.value_full_size()
     >>> states, rewards, candidate = problem.step(np.array([4, 2]), seed=0)
-    >>> rewards.round(3).tolist()
-    [0.1, 0.4]
+    >>> rewards.round(3)
+    array([0.1, 0.4], dtype=float32)
 
     Args:
         popularity: Training interactions of each entity, by side.
