@@ -37,7 +37,7 @@ $(VENV)/.installed: $(PINS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable ".[dev,datasets]"
+	$(INSTALL) --editable ".[dev,datasets,ciess]"
 	touch $@
 
 clean:

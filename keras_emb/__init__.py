@@ -31,6 +31,7 @@ from keras_emb.layers import (
 )
 from keras_emb.optimizers import SparseAdam, deduplicate
 from keras_emb.search import (
+    CIESS,
     DNIS,
     MagnitudePruning,
     PowerRule,
@@ -41,6 +42,7 @@ from keras_emb.serving import export_for_serving
 from keras_emb.training import TrainingRecipe, retrain, train
 
 __all__ = [
+    "CIESS",
     "DNIS",
     "BilevelModel",
     "Budget",

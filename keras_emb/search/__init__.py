@@ -1,6 +1,7 @@
 """Searches: each returns a `SizeAssignment`, nothing else."""
 
 from keras_emb.search.autoemb import AutoEmb
+from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
 from keras_emb.search.rules import (
     MagnitudePruning,
@@ -10,6 +11,7 @@ from keras_emb.search.rules import (
 )
 
 __all__ = [
+    "CIESS",
     "DNIS",
     "AutoEmb",
     "MagnitudePruning",

@@ -1,0 +1,21 @@
+"""Continuous input embedding size search."""
+
+from keras_emb.search.ciess.agent_error import AgentError
+from keras_emb.search.ciess.agent_process import AgentProcess
+from keras_emb.search.ciess.candidate import Candidate
+from keras_emb.search.ciess.ciess import CIESS
+from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.search.ciess.evaluator import Evaluator
+from keras_emb.search.ciess.exploration import Exploration
+from keras_emb.search.ciess.td3_settings import Td3Settings
+
+__all__ = [
+    "CIESS",
+    "AgentError",
+    "AgentProcess",
+    "Candidate",
+    "Evaluation",
+    "Evaluator",
+    "Exploration",
+    "Td3Settings",
+]

@@ -1,0 +1,146 @@
+"""Which candidates a budget allows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keras_emb.compression import Budget, SizeAssignment
+from keras_emb.search.ciess.candidate import Candidate
+from keras_emb.search.rules import scaled_sizes
+
+__all__ = ["best_candidates", "check_reachable", "fits", "shrink"]
+
+
+def fits(sizes: SizeAssignment, budget: Budget) -> bool:
+    """Whether an assignment stays within a budget.
+
+    >>> sizes = SizeAssignment.from_sizes({"user": [1, 2]}, 4)
+    >>> fits(sizes, Budget.of(0.5)), fits(sizes, Budget.of(0.25))
+    (True, False)
+
+    Args:
+        sizes: The assignment.
+        budget: Share of the parameters, or bytes.
+
+    Returns:
+        Whether it fits.
+    """
+    try:
+        sizes.check(budget)
+    except ValueError:
+        return False
+    return True
+
+
+def check_reachable(
+    rows: Mapping[str, int], d_max: int, budget: Budget
+) -> None:
+    """Makes sure that a budget has room for one coordinate a row.
+
+    >>> check_reachable({"user": 10}, 4, Budget.of(0.25))
+
+    Args:
+        rows: Number of entities by side.
+        d_max: Full width.
+        budget: Share of the parameters, or bytes.
+
+    Raises:
+        ValueError: If it has not: sizes start at 1.
+    """
+    least = SizeAssignment.uniform(
+        {side: (count, d_max) for side, count in rows.items()}, 1
+    )
+    if not fits(least, budget):
+        raise ValueError(
+            "`budget` must have room for one coordinate of every row: a share "
+            f"of {least.kept_share:.4g} or "
+            f"{least.memory_bytes(budget.precision)} bytes. "
+            f"Received: budget={budget}"
+        )
+
+
+def best_candidates(
+    record: Sequence[Candidate], d_max: int, budget: Budget, count: int
+) -> list[Candidate]:
+    """The candidates of highest quality that a budget allows.
+
+    Qu et al., "Continuous Input Embedding Size Search for Recommender
+    Systems", arXiv 2304.03501, Equation 15; equal sizes count once. Where
+    the search tried nothing so small, its best candidates of the smallest
+    tenth are shrunk in proportion (`shrink`): our step, not the paper's.
+
+    >>> import numpy as np
+    >>> record = [
+    ...     Candidate({"user": np.array(s)}, quality, 0.0)
+    ...     for s, quality in (([4, 4], 1.0), ([1, 2], 0.5), ([2, 2], 0.7))
+    ... ]
+    >>> best_candidates(record, 4, Budget.of(0.5), count=1)[0].quality
+    0.7
+
+    Args:
+        record: Everything tried.
+        d_max: Full width.
+        budget: Share of the parameters, or bytes.
+        count: Most candidates to return.
+
+    Returns:
+        At most `count` candidates within the budget, the best first.
+    """
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(record, key=lambda c: -c.quality):
+        best.setdefault(candidate.digest, candidate)
+    distinct = list(best.values())
+    allowed = [c for c in distinct if fits(_assignment(c, d_max), budget)]
+    if not allowed:
+        smallest = sorted(distinct, key=lambda c: c.mean_size)
+        near = smallest[: max(count, len(smallest) // 10)]
+        near.sort(key=lambda c: -c.quality)
+        allowed = [shrink(c, d_max, budget) for c in near[:count]]
+    return allowed[:count]
+
+
+def shrink(candidate: Candidate, d_max: int, budget: Budget) -> Candidate:
+    """Scales a candidate's sizes down until they meet a budget.
+
+    >>> import numpy as np
+    >>> candidate = Candidate({"user": np.array([6, 2])}, 1.0, 0.0)
+    >>> shrink(candidate, 8, Budget.of(0.25)).sizes["user"].tolist()
+    [3, 1]
+
+    Args:
+        candidate: Sizes above the budget.
+        d_max: Full width.
+        budget: Share of the parameters, or bytes, with room for a
+            coordinate a row.
+
+    Returns:
+        The same proportions within the budget; its quality is the
+        original's.
+    """
+    dims = dict.fromkeys(candidate.sizes, d_max)
+    total = sum(len(s) * d_max for s in candidate.sizes.values())
+
+    def scaled(parameters: int) -> SizeAssignment:
+        share = Budget(share=parameters / total)
+        return scaled_sizes(candidate.sizes, dims, share)
+
+    # The lower end, one coordinate a row, fits; an index costs bytes too.
+    low, high = total // d_max, total + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(scaled(middle), budget):
+            low = middle
+        else:
+            high = middle
+    sizes = scaled(low)
+    return Candidate(
+        {side: sizes.sizes(side) for side in candidate.sizes},
+        candidate.quality,
+        candidate.score,
+    )
+
+
+def _assignment(candidate: Candidate, d_max: int) -> SizeAssignment:
+    return SizeAssignment.from_sizes(
+        {k: np.asarray(v) for k, v in candidate.sizes.items()}, d_max
+    )

@@ -1,0 +1,295 @@
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_emb.search.ciess import (
+    CIESS,
+    AgentError,
+    AgentProcess,
+    Exploration,
+    Td3Settings,
+)
+from tests.search.ciess.extra import needs_agents
+from tests.search.ciess.toys import StepEvaluator, popularity
+
+COUNTS = popularity({"user": 40, "item": 30})
+D_MAX = 16
+SETTINGS = {
+    "d_max": D_MAX,
+    "episodes": 2,
+    "iterations": 4,
+    "exploration": Exploration(noise="ornstein_uhlenbeck"),
+    "td3": Td3Settings(hidden_units=(8, 8), batch_size=32),
+    "seed": 3,
+}
+
+
+def _search(toy, **changes):
+    return CIESS(**{"budget": 0.6, "evaluator": toy, **SETTINGS, **changes})
+
+
+class Interrupted(Exception):
+    pass
+
+
+class FailsAt(StepEvaluator):
+    """Does something before its n-th evaluation."""
+
+    def __init__(self, number, action):
+        super().__init__(COUNTS, D_MAX)
+        self.number, self.action = number, action
+
+    def evaluate(self, sizes, seed):
+        if len(self.seeds) == self.number:
+            self.action()
+        return super().evaluate(sizes, seed)
+
+
+def _children():
+    pid = str(os.getpid())
+    found = subprocess.run(
+        ["ps", "--ppid", pid, "-o", "pid=,args="],
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [
+        int(line.split()[0])
+        for line in found.splitlines()
+        if "keras_emb.search.ciess.agent" in line
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    toy = StepEvaluator(COUNTS, D_MAX)
+    before = dict(os.environ), set(sys.modules)
+    search = _search(toy)
+    steps = []
+    search.sizes = search.fit(COUNTS, on_step=steps.append)
+    search.steps = steps
+    assert dict(os.environ) == before[0]
+    assert not any("tf_agents" in name for name in sys.modules)
+    assert not _children()
+    return search
+
+
+class TestWithAgents:
+    pytestmark = needs_agents
+
+    def test_the_result_is_the_best_retrained_within_the_budget(self, done):
+        sizes, toy = done.sizes, done.evaluator
+        assert sizes.check(0.6).structure == "prefix"
+        assert sorted(sizes.tables) == ["item", "user"]
+        assert all(t.output_dim == D_MAX for t in sizes.tables.values())
+        allowed = [c for c in done.record if c.mean_size <= 0.6 * D_MAX]
+        best = sorted(allowed, key=lambda c: -c.quality)[:3]
+        assert len(best) == 3
+        scores = [toy.retrain(c.sizes, 0) for c in best]
+        winner = best[int(np.argmax(scores))]
+        for side in COUNTS:
+            np.testing.assert_array_equal(sizes.sizes(side), winner.sizes[side])
+        assert sizes.origin["scores"] == scores
+        assert not sizes.origin["shrunk"]
+
+    def test_the_trace_tells_what_happened(self, done):
+        assert done.trace == done.steps
+        assert len(done.trace) == len(done.record) == 8
+        for entry, candidate in zip(done.trace, done.record, strict=True):
+            sizes = np.concatenate(list(candidate.sizes.values()))
+            assert sizes.min() >= 1 and sizes.max() <= D_MAX
+            assert entry["mean_size"] == sizes.mean()
+            np.testing.assert_allclose(
+                entry["reward"],
+                entry["quality"] - 0.4 * np.mean((sizes / D_MAX) ** 2),
+                rtol=1e-5,
+            )
+            assert set(entry["losses"]) == {"user", "item"}
+        assert [e["episode"] for e in done.trace] == [0] * 4 + [1] * 4
+        assert len(set(done.evaluator.seeds)) >= 8
+
+    def test_one_search_serves_every_budget(self, done):
+        before = len(done.evaluator.retrained)
+        for share in (0.3, 0.1, 1 / D_MAX):
+            sizes = done.assign(share).check(share)
+        assert (sizes.sizes("user") == 1).all()
+        small = done.assign(0.1)
+        assert small.origin["shrunk"]
+        assert small.num_parameters == int(0.1 * 70 * D_MAX)
+        assert len(done.evaluator.retrained) <= before + 9
+        done.assign(3_000).check(3_000)
+        with pytest.raises(ValueError, match="`budget`"):
+            done.assign(0.5 / D_MAX)
+
+    def test_interrupted_and_killed_and_resumed_it_is_the_same_search(
+        self, done, tmp_path
+    ):
+        def interrupt():
+            raise Interrupted
+
+        def kill():
+            (pid,) = _children()
+            os.kill(pid, signal.SIGKILL)
+
+        toys = [FailsAt(2, interrupt), FailsAt(3, kill), FailsAt(99, None)]
+        options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
+        with pytest.raises(Interrupted):
+            _search(toys[0]).fit(COUNTS, **options)
+        with pytest.raises(AgentError, match="code -9.*checkpoint_dir"):
+            _search(toys[1]).fit(COUNTS, **options)
+        search = _search(toys[2])
+        sizes = search.fit(COUNTS, **options)
+        assert not _children()
+        assert [toy.full_calls for toy in toys] == [1, 0, 0]
+        assert search.trace == done.trace
+        for left, right in zip(search.record, done.record, strict=True):
+            assert left.digest == right.digest
+        assert sizes.tables == done.sizes.tables
+        # The search is over: nothing is done again, no agent is started.
+        again = _search(FailsAt(0, interrupt))
+        assert again.fit(COUNTS, **options).tables == sizes.tables
+        assert again.trace == search.trace
+        with pytest.raises(ValueError, match="checkpoint_dir.*seed"):
+            _search(toys[2], seed=4).fit(COUNTS, **options)
+
+    def test_policies_are_applied_to_another_data_set(self, done, tmp_path):
+        done.save_policies(tmp_path)
+        counts = popularity({"user": 9, "item": 50}, seed=1)
+        search = _search(
+            StepEvaluator(counts, D_MAX),
+            policies=tmp_path,
+            episodes=1,
+            iterations=2,
+        )
+        assert search.fit(counts).check(0.6)
+        assert all(entry["losses"] == {} for entry in search.trace)
+        assert len(search.record[0].sizes["item"]) == 50
+        with pytest.raises(ValueError, match="`hidden_units`.*Received"):
+            _search(None, policies=tmp_path, td3=Td3Settings()).fit(counts)
+        with pytest.raises(ValueError, match="`policies`.*Received.*shop"):
+            _search(None, policies=tmp_path).fit({"shop": counts["user"]})
+
+    def test_the_agents_die_with_their_parent(self):
+        script = (
+            "import os, time\n"
+            "from keras_emb.search.ciess import *\n"
+            "agents = AgentProcess(rows={'user': 2}, d_max=4, episodes=1,\n"
+            "    iterations=1, exploration=Exploration(),\n"
+            "    td3=Td3Settings(hidden_units=(4,)), seed=0, policies=None)\n"
+            "print(agents.pid, flush=True)\n"
+            "os.kill(os.getpid(), 9)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        pid = int(done.stdout.split()[-1])
+        for _ in range(50):
+            if not _alive(pid):
+                return
+            time.sleep(0.1)
+        pytest.fail("The agents' process outlives its parent.")
+
+    def test_a_failure_of_the_agents_is_told_in_one_error(self):
+        with pytest.raises(
+            AgentError, match="(?s)process failed.*argument .nothing"
+        ):
+            AgentProcess(nothing="of use")
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_missing_extra_is_told_with_its_remedy(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *rest: None if name == "tf_agents" else find(name, *rest),
+    )
+    search = _search(StepEvaluator(COUNTS, D_MAX))
+    with pytest.raises(AgentError, match=r"pip install keras_emb\[ciess\]"):
+        search.fit(COUNTS)
+
+
+def test_importing_the_library_imports_no_tf_agents():
+    code = (
+        "import sys, keras_emb, keras_emb.search.ciess, keras, tensorflow\n"
+        "assert not any('tf_agents' in name or 'tf_keras' == name\n"
+        "               for name in sys.modules)\n"
+        "assert tensorflow.keras.__version__.startswith('3')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_impossible_budget_is_refused_before_the_search():
+    toy = StepEvaluator(COUNTS, D_MAX)
+    with pytest.raises(ValueError, match="`budget` must have room"):
+        _search(toy, budget=0.01).fit(COUNTS)
+    assert not toy.full_calls
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("d_max", 1),
+        ("episodes", 0),
+        ("iterations", 1.5),
+        ("num_candidates", 0),
+        ("memory_weight", -1),
+        ("memory_weight", float("nan")),
+        ("quality", "best"),
+        ("seed", -1),
+    ],
+)
+def test_arguments_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
+        _search(None, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("noise", "pink"),
+        ("noise_scale", -1.0),
+        ("walk_steps", -1),
+        ("walk_distance", 0),
+    ],
+)
+def test_exploration_out_of_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
+        Exploration(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("policy_delay", 0),
+        ("batch_size", 1.5),
+        ("actor_learning_rate", 0.0),
+        ("gradient_clipping", -1.0),
+        ("target_noise", -1.0),
+        ("discount", 1.1),
+        ("tau", 0.0),
+        ("hidden_units", ()),
+    ],
+)
+def test_td3_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
+        Td3Settings(**{name: value})
+
+
+@pytest.mark.parametrize("counts", [[], [[1, 2]], [1, -1], [1, float("nan")]])
+def test_popularity_must_be_counts(counts):
+    with pytest.raises(ValueError, match="`popularity` must.*Received"):
+        _search(None).fit({"user": counts})

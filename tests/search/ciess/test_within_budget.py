@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from keras_emb.compression import Budget, SizeAssignment
+from keras_emb.search.ciess import Candidate
+from keras_emb.search.ciess.within_budget import (
+    best_candidates,
+    check_reachable,
+    fits,
+    shrink,
+)
+
+ROWS = {"user": 300, "item": 200}
+
+
+def _candidate(mean, quality, seed=0):
+    random = np.random.default_rng(seed)
+    return Candidate(
+        {
+            side: random.integers(1, 2 * mean, rows)
+            for side, rows in ROWS.items()
+        },
+        quality,
+        0.0,
+    )
+
+
+def _share(candidate):
+    return candidate.mean_size / 64
+
+
+def test_the_best_within_the_budget_come_first():
+    record = [
+        _candidate(mean, quality, seed)
+        for seed, (mean, quality) in enumerate(
+            [(30, 0.9), (12, 0.5), (6, 0.4), (11, 0.6), (12, 0.55), (3, 0.1)]
+        )
+    ]
+    found = best_candidates(record, 64, Budget.of(0.2), count=3)
+    assert [c.quality for c in found] == [0.6, 0.55, 0.5]
+    assert all(_share(c) <= 0.2 for c in found)
+    tight = best_candidates(record, 64, Budget.of(0.1), count=3)
+    assert [c.quality for c in tight] == [0.4, 0.1]
+
+
+def test_equal_sizes_count_once_with_their_best_quality():
+    first, again = _candidate(5, 0.3, 1), _candidate(5, 0.7, 1)
+    other = _candidate(5, 0.5, 2)
+    record = [first, other, again]
+    found = best_candidates(record, 64, Budget.of(0.5), count=3)
+    assert [c.quality for c in found] == [0.7, 0.5]
+
+
+def test_without_any_within_the_budget_the_near_ones_are_shrunk():
+    record = [_candidate(mean, 0.5, mean) for mean in (30, 20, 12)]
+    found = best_candidates(record, 64, Budget.of(0.05), count=1)
+    (small,) = found
+    total = sum(int(s.sum()) for s in small.sizes.values())
+    assert total == int(0.05 * 64 * 500)
+    wish = np.concatenate(list(record[2].sizes.values()))
+    sizes = np.concatenate(list(small.sizes.values()))
+    assert sizes.min() >= 1
+    scale = sizes[sizes > 2].sum() / wish[sizes > 2].sum()
+    np.testing.assert_allclose(sizes, np.maximum(scale * wish, 1), atol=1.01)
+
+
+@pytest.mark.parametrize("num_bytes", [2_900, 10_000, 40_000])
+def test_bytes_count_the_index_and_are_used(num_bytes):
+    budget = Budget.of(num_bytes)
+    small = shrink(_candidate(30, 0.5), 64, budget)
+    sizes = SizeAssignment.from_sizes(small.sizes, 64)
+    assert sizes.memory_bytes() <= num_bytes
+    assert sizes.memory_bytes() > 0.9 * num_bytes
+
+
+def test_a_budget_below_a_coordinate_a_row_is_impossible():
+    check_reachable(ROWS, 64, Budget.of(1 / 64))
+    with pytest.raises(ValueError, match="`budget`.*0.01562.*Received"):
+        check_reachable(ROWS, 64, Budget.of(0.015))
+    with pytest.raises(ValueError, match="`budget`.*bytes"):
+        check_reachable(ROWS, 64, Budget.of(1_000))
+
+
+def test_fits_is_the_assignments_own_check():
+    sizes = SizeAssignment.from_sizes({"user": [1, 1, 2]}, 4)
+    assert fits(sizes, Budget.of(4 / 12))
+    assert not fits(sizes, Budget.of(3 / 12))
