@@ -62,7 +62,8 @@ def _readme_examples():
 
 
 @pytest.mark.parametrize(
-    ("number", "artifact", "lines"), [(0, "ratings", 18), (2, "mine", 19)]
+    ("number", "artifact", "lines"),
+    [(0, "ratings", 18), (1, "stream", 18), (3, "mine", 19)],
 )
 def test_readme_examples_work_when_pasted(tmp_path, number, artifact, lines):
     example = _readme_examples()[number]
@@ -76,7 +77,7 @@ def test_readme_examples_work_when_pasted(tmp_path, number, artifact, lines):
     assert done.returncode == 0, done.stderr
     version = tmp_path / "saved_models" / artifact / "1"
     assert (version / "saved_model.pb").exists()
-    # The dense tables of the second example alone would be 160 kB.
+    # The dense tables of the last example alone would be 160 kB.
     if artifact == "mine":
         values = version / "variables/variables.data-00000-of-00001"
         assert values.stat().st_size < 60_000
