@@ -123,6 +123,19 @@ def export(
     typer.echo(str(to / str(version)))
 
 
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of complete runs.")
+    ],
+    to: Annotated[Path, typer.Option(help="HTML file to write.")],
+) -> None:
+    """Writes one page about runs: tables, bytes, sizes, pictures."""
+    from keras_emb.experiments.report import write_report
+
+    typer.echo(str(write_report(list(runs), to)))
+
+
 @app.command("list")
 def list_(what: Listed) -> None:
     """Lists what there is to choose from."""
