@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_emb.compression.align import (
-    align,
+from keras_emb.compression import align
+from keras_emb.compression.rotations import (
     balanced_rotation,
     popularity_shares,
     principal_rotation,

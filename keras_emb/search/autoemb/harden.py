@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_emb.compression.align import (
+from keras_emb.compression.rotations import (
     popularity_shares,
     principal_rotation,
     second_moment,
