@@ -69,7 +69,15 @@ class GrowingVocabulary:
             vocabulary: The ids known so far.
             capacity: Rows of the table, row 0 included.
             overflow: See the class.
+
+        Raises:
+            ValueError: If the vocabulary has more rows than that.
         """
+        if capacity < len(vocabulary):
+            raise ValueError(
+                "`capacity` must be at least the rows of `vocabulary` "
+                f"({len(vocabulary)}). Received: capacity={capacity}"
+            )
         growing = cls(capacity, overflow)
         growing.add(vocabulary.raw_ids)
         return growing

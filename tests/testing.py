@@ -26,6 +26,7 @@ def run_layer_test(
     *inputs: np.ndarray,
     expected_shape: tuple[int, ...],
     table: Callable[[Any], keras.Variable] | None = None,
+    mixed_precision: bool = True,
 ) -> None:
     """Runs the checks every layer must pass.
 
@@ -35,6 +36,8 @@ def run_layer_test(
         expected_shape: Shape of what it returns for them.
         table: Gets the variable whose rows are looked up, if there is one:
             it must never be read as a whole.
+        mixed_precision: Whether the layer has a compute type; what counts
+            has none.
     """
     layer = make()
     expected = np.asarray(layer(*inputs))
@@ -43,7 +46,8 @@ def run_layer_test(
     _check_saving(layer, inputs, expected)
     _check_compiled(layer, inputs, expected)
     _check_dynamic_batch(layer, inputs, expected_shape)
-    _check_mixed_precision(make, layer, inputs, expected)
+    if mixed_precision:
+        _check_mixed_precision(make, layer, inputs, expected)
     if table is not None:
         assert_reads_rows_only(layer, table(layer), inputs)
 

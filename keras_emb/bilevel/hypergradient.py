@@ -1,6 +1,7 @@
 """Gradients of a validation loss through a step of training."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -65,7 +66,8 @@ def unrolled_hypergradient(
         with keras.StatelessScope(), RowScope() as scope:
             with tf.GradientTape() as inner_tape:
                 inner_tape.watch([v.value for v in inner])
-                loss = training_loss()
+                with _twice_differentiable_moments():
+                    loss = training_loss()
             gradients = inner_tape.gradient(loss, [v.value for v in inner])
         rows, dense = [], []
         for variable, gradient in zip(inner, gradients, strict=True):
@@ -88,3 +90,28 @@ def unrolled_hypergradient(
         with keras.StatelessScope(state_mapping=dense), RowScope(rows):
             loss = validation_loss()
     return list(outer_tape.gradient(loss, [v.value for v in outer]))
+
+
+@contextlib.contextmanager
+def _twice_differentiable_moments() -> Iterator[None]:
+    # TensorFlow stops the gradient at the mean inside the variance. That is
+    # right once, and wrong for a gradient of a gradient: batch normalisation
+    # in training would be differentiated wrongly through the virtual step.
+    stock = tf.nn.moments
+    tf.nn.moments = _moments
+    try:
+        yield
+    finally:
+        tf.nn.moments = stock
+
+
+def _moments(
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    keepdims: bool = False,
+    name: str | None = None,
+) -> tuple[Any, Any]:
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(x - mean), axes, keepdims=keepdims)
+    return (mean if keepdims else tf.squeeze(mean, axes)), variance

@@ -1,6 +1,7 @@
 """Tables of several widths for the same ids."""
 
 import itertools
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,9 +64,10 @@ class MultiSizeEmbedding(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        dims = [int(dim) for dim in dims]
-        ascending = all(a < b for a, b in itertools.pairwise(dims))
-        if not dims or dims[0] < 1 or not ascending:
+        dims = list(dims)
+        whole = all(isinstance(dim, numbers.Integral) for dim in dims)
+        ascending = whole and all(a < b for a, b in itertools.pairwise(dims))
+        if not dims or not ascending or dims[0] < 1:
             raise ValueError(
                 "`dims` must be positive, ascending integers. "
                 f"Received: dims={dims}"
@@ -75,13 +77,13 @@ class MultiSizeEmbedding(keras.layers.Layer):
             ("vocabulary_size", vocabulary_size),
             ("output_dim", output_dim),
         ):
-            if value != int(value) or value < 1:
+            if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(
                     f"`{name}` must be a positive integer. "
                     f"Received: {name}={value}"
                 )
         self.vocabulary_size = int(vocabulary_size)
-        self.dims = dims
+        self.dims = [int(dim) for dim in dims]
         self.output_dim = int(output_dim)
         self.embeddings_initializer = keras.initializers.get(
             embeddings_initializer

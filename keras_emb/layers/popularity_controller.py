@@ -1,9 +1,11 @@
 """Weights of candidate sizes from an id's popularity."""
 
 import math
+import numbers
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_emb.layers.dense_embedding import DenseEmbedding
@@ -36,11 +38,13 @@ def popularity_bucket(popularity: Any, cap: int) -> Any:
         int32 tensor of the same shape, below `num_popularity_buckets(cap)`.
     """
     popularity = ops.cast(popularity, "float32")
-    ratio = ops.maximum(popularity / cap, 1.0)
-    above = ops.floor(_PER_DOUBLING * ops.log2(ratio))
-    small = ops.minimum(popularity, float(cap))
-    past = ops.where(popularity > cap, above + 1.0, 0.0)
-    return ops.cast(ops.floor(small) + past, "int32")
+    # A logarithm would round otherwise on every device.
+    steps = np.arange(num_popularity_buckets(cap) - cap - 1)
+    firsts = (cap * 2 ** (steps / _PER_DOUBLING)).tolist()
+    above = ops.digitize(popularity, firsts)
+    past = ops.where(popularity > cap, above, 0)
+    small = ops.floor(ops.minimum(popularity, float(cap)))
+    return ops.cast(small, "int32") + past
 
 
 def num_popularity_buckets(cap: int) -> int:
@@ -121,7 +125,7 @@ class PopularityController(keras.layers.Layer):
             ("popularity_dim", popularity_dim),
             ("hidden_units", hidden_units),
         ):
-            if value != int(value) or value < 1:
+            if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(
                     f"`{name}` must be a positive integer. "
                     f"Received: {name}={value}"

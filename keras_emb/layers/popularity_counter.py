@@ -107,10 +107,10 @@ class PopularityCounter(keras.layers.Layer):
         ids = across_replicas(tf.cast(ids, tf.int64))
         counts = self.counts.value
         if self.decay < 1.0:
+            self.clock.value.assign_add(1)
             counts.scatter_update(tf.IndexedSlices(self(ids), ids))
             now = tf.fill(tf.shape(ids), self.clock.value)
             self.seen_at.value.scatter_update(tf.IndexedSlices(now, ids))
-            self.clock.value.assign_add(1)
         ones = tf.ones(tf.shape(ids), self.count_dtype)
         counts.scatter_add(tf.IndexedSlices(ones, ids))
 

@@ -178,15 +178,15 @@ class SoftSizeEmbedding(keras.layers.Layer):
         Raises:
             ValueError: If the controller reads losses and none is given.
         """
+        if "last_loss" in self._state and loss is None:
+            raise ValueError(
+                "`loss` must be given, as the controller reads the last "
+                "loss. Received: loss=None"
+            )
         ids = tf.cast(ids, tf.int64)
         if "last_weights" in self._state:
             self._remember("last_weights", ids, self.weights_of(ids))
         if "last_loss" in self._state:
-            if loss is None:
-                raise ValueError(
-                    "`loss` must be given, as the controller reads the last "
-                    "loss. Received: loss=None"
-                )
             self._remember("last_loss", ids, tf.cast(loss, tf.float32))
         self.counter.observe(ids)
 

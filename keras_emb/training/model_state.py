@@ -10,7 +10,7 @@ __all__ = ["load_state", "state_arrays", "state_variables"]
 
 
 def state_variables(model: keras.Model) -> list[Any]:
-    """Weights of a compiled model and the state of its optimizers.
+    """Weights and seeds of a compiled model, the state of its optimizers.
 
     Args:
         model: Compiled, with built optimizers.
@@ -47,6 +47,11 @@ def load_state(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     values = [
         arrays.get(f"variable_{index}") for index in range(len(variables))
     ]
+    if f"variable_{len(variables)}" in arrays:
+        raise ValueError(
+            "A state must be that of a model of the same tables, layers and "
+            f"optimizers. Received: more than {len(variables)} variables"
+        )
     for variable, value in zip(variables, values, strict=True):
         if value is None or value.shape != tuple(variable.shape):
             shape = None if value is None else value.shape

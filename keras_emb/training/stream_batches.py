@@ -35,8 +35,8 @@ class StreamBatches:
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If `past` is unknown, a batch would be empty, or a label
-            is not finite.
+        ValueError: If `past` is unknown, a batch would be empty, or lengths
+            differ.
     """
 
     def __init__(
@@ -59,6 +59,12 @@ class StreamBatches:
                 f"stream. Received: batch_size={batch_size}, "
                 f"len(label)={len(label)}"
             )
+        for name, values in features.items():
+            if len(values) != len(label):
+                raise ValueError(
+                    f"`features[{name!r}]` must be as long as `label` "
+                    f"({len(label)}). Received: {len(values)}"
+                )
         self.features = dict(features)
         self.label = label
         self.batch_size = batch_size

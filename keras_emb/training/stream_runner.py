@@ -33,7 +33,10 @@ class StreamRunner:
         self._strategy = model.distribute_strategy
         self._jit_compile = jit_compile
         self._functions: dict[bool, Any] = {}
-        self._loss = keras.losses.get(model.loss)
+        loss = keras.losses.get(model.loss)
+        # As an object it would return the mean over the batch.
+        objective = isinstance(loss, keras.losses.Loss)
+        self._loss = loss.call if objective else loss
         features = table_features(self._backbone)
         self._observers = [
             (table, features[name])

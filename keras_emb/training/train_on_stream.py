@@ -83,8 +83,9 @@ def train_on_stream(
         The record, from the first batch on.
 
     Raises:
-        ValueError: If an id lies outside of its table or a label is not
-            finite.
+        ValueError: If a number of steps is out of range, an id lies outside
+            of its table, a label is not finite, or the checkpoint is that of
+            another model.
         FloatingPointError: If a prediction or a loss is no longer finite.
             The last checkpoint stays as it was.
     """
@@ -94,6 +95,14 @@ def train_on_stream(
             f"`steps` must lie between 1 and {batches.num_batches}, the "
             f"batches of the stream. Received: steps={steps}"
         )
+    if steps_per_call < 1:
+        raise ValueError(
+            "`steps_per_call` must be at least 1. "
+            f"Received: steps_per_call={steps_per_call}"
+        )
+    if not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
     run = _Run(model, checkpoint)
     run.resume()
     runner = StreamRunner(model, jit_compile)

@@ -8,7 +8,13 @@ from keras_emb.layers import (
     SelectedEmbedding,
     SoftDimensionSelection,
 )
-from keras_emb.zoo import BACKBONES, MLP, MatrixFactorization, NeuMF
+from keras_emb.zoo import (
+    BACKBONES,
+    MLP,
+    MatrixFactorization,
+    NeuMF,
+    StreamingDLRS,
+)
 from tests.testing import run_model_test, save_and_load
 
 IDS = {
@@ -45,6 +51,7 @@ def test_registry():
         "matrix_factorization": MatrixFactorization,
         "mlp": MLP,
         "neumf": NeuMF,
+        "streaming_dlrs": StreamingDLRS,
     }
 
 
@@ -104,6 +111,8 @@ def test_hyper_parameters_survive_saving(kind):
     hyper = {"output_bias": 2.5}
     if kind is MatrixFactorization:
         hyper["reduction"] = "sum"
+    elif kind is StreamingDLRS:
+        hyper = {"hidden_units": 7, "momentum": 0.8, "epsilon": 0.1}
     else:
         hyper["hidden_units"] = (7, 3)
     model = make(kind, **hyper)
