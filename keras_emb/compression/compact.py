@@ -122,9 +122,10 @@ def compact(
         return _cut(table, kept, order)
 
     compacted = replace_tables(model, make)
+    cut = [find_tables(compacted)[name] for name in tables]
     for feature, order in feature_orders.items():
         for table in (feature_consumers(compacted) or {})[feature].tables:
-            if not isinstance(table, MixedDimensionEmbedding):
+            if table not in cut:
                 for weight in table.weights:
                     weight.assign(weight.numpy()[order])
     report = CompactionReport(

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_emb.layers.dense_embedding import DenseEmbedding
 from keras_emb.layers.gather_rows import gather_rows
@@ -103,6 +104,44 @@ class MaskedEmbedding(DenseEmbedding):
                 f"{sizes.min(initial=0)} to {sizes.max(initial=0)}"
             )
         self.sizes.assign(sizes)
+
+    def grow(self, ids: Any, sizes: Any) -> None:
+        """Gives some rows more coordinates, which start at zero.
+
+        What the rows answer does not change, and no other row is touched:
+        an id that has become popular moves to a larger size while training
+        goes on.
+
+        Args:
+            ids: Different rows, integers of shape `(n,)`.
+            sizes: Their new sizes, integers of shape `(n,)`, none below the
+                old one.
+        """
+        self._require("prefix")
+        ids, sizes = np.asarray(ids), np.asarray(sizes)
+        in_table = ids.ndim == 1 and (
+            not len(ids) or 0 <= ids.min() <= ids.max() < self.vocabulary_size
+        )
+        if not in_table or len(np.unique(ids)) != len(ids):
+            raise ValueError(
+                "`ids` must be different rows in "
+                f"0..{self.vocabulary_size - 1}. Received: ids={ids}"
+            )
+        old = gather_rows(self.sizes, ids).numpy()
+        if sizes.shape != ids.shape or not (
+            (sizes >= old).all() and (sizes <= self.output_dim).all()
+        ):
+            raise ValueError(
+                "`sizes` must be one a row, from its own size to "
+                f"{self.output_dim}. Received: sizes={sizes} for sizes {old}"
+            )
+        shown = np.arange(self.output_dim) < old[:, None]
+        rows = gather_rows(self.embeddings, ids).numpy() * shown
+        for variable, values in (
+            (self.embeddings, rows),
+            (self.sizes, sizes.astype(self.sizes.dtype)),
+        ):
+            variable.value.scatter_update(tf.IndexedSlices(values, ids))
 
     def assign_mask(self, mask: Any) -> None:
         """Sets which entries are shown.

@@ -13,9 +13,9 @@ class SoftSelection(keras.layers.Layer):
     """Weighted sum of candidates, or the heaviest of them alone.
 
     AutoEmb (arXiv 2002.11252), soft selection: `E = sum_n w_n e_n`. In hard
-    mode the candidate of the largest weight is returned as it is; in
-    training the gradient is that of the weighted sum (straight-through), so
-    the weights still learn.
+    mode the candidate of the largest weight is returned as it is, and the
+    gradient is that of the weighted sum (straight-through), so the weights
+    still learn.
 
     >>> import numpy as np
     >>> candidates = np.array([[[1.0, 1.0], [3.0, 5.0]]])
@@ -32,7 +32,6 @@ class SoftSelection(keras.layers.Layer):
     Call arguments:
         candidates: Tensor of shape `(..., num_sizes, dim)`.
         weights: Tensor of shape `(..., num_sizes)`, summing to one.
-        training: Whether hard selection lets the gradient through.
 
     Output shape:
         `(..., dim)`.
@@ -55,18 +54,15 @@ class SoftSelection(keras.layers.Layer):
     def build(self, *shapes: Any) -> None:
         self.built = True
 
-    def call(
-        self, candidates: Any, weights: Any, training: bool | None = None
-    ) -> Any:
+    def call(self, candidates: Any, weights: Any) -> Any:
         if self.mode == "hard":
             chosen = ops.one_hot(
                 ops.argmax(weights, axis=-1),
                 weights.shape[-1],
                 dtype=weights.dtype,
             )
-            if training:
-                chosen = weights + ops.stop_gradient(chosen - weights)
-            weights = chosen
+            # Adds an exact zero, through which the gradient passes.
+            weights = chosen + (weights - ops.stop_gradient(weights))
         weights = ops.cast(weights, self.compute_dtype)
         return ops.sum(ops.expand_dims(weights, -1) * candidates, axis=-2)
 

@@ -130,7 +130,6 @@ class SoftSizeEmbedding(keras.layers.Layer):
         return self.selection(
             self.candidates(ids, training=training),
             self.weights_of(ids, training=training),
-            training=training,
         )
 
     def weights_of(self, ids: Any, training: bool | None = None) -> Any:

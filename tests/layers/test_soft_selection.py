@@ -22,33 +22,32 @@ def test_layer(mode):
     )
 
 
-@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     ("mode", "expected"), [("soft", MIXED), ("hard", HEAVIEST)]
 )
-def test_against_numpy(mode, expected, training):
-    found = SoftSelection(mode)(CANDIDATES, WEIGHTS, training=training)
+def test_against_numpy(mode, expected):
+    found = SoftSelection(mode)(CANDIDATES, WEIGHTS)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_hard_in_inference_is_the_candidate_to_the_bit():
+def test_hard_is_the_candidate_to_the_bit():
     found = SoftSelection("hard")(CANDIDATES, WEIGHTS)
     np.testing.assert_array_equal(found, HEAVIEST)
 
 
-def gradients(mode, training):
+def gradients(mode):
     candidates, weights = tf.constant(CANDIDATES), tf.constant(WEIGHTS)
     with tf.GradientTape() as tape:
         tape.watch([candidates, weights])
-        output = SoftSelection(mode)(candidates, weights, training=training)
+        output = SoftSelection(mode)(candidates, weights)
         # A linear loss: the gradient does not depend on the output itself.
         loss = tf.reduce_sum(output * tf.constant(MIXED))
     return tape.gradient(loss, [candidates, weights])
 
 
 def test_hard_selection_lets_the_gradient_of_the_weights_through():
-    _, soft = gradients("soft", True)
-    candidates, hard = gradients("hard", True)
+    _, soft = gradients("soft")
+    candidates, hard = gradients("hard")
     expected = np.einsum("bnd,bd->bn", CANDIDATES, MIXED)
     np.testing.assert_allclose(soft, expected, atol=1e-5)
     np.testing.assert_allclose(hard, expected, atol=1e-5)
@@ -56,12 +55,6 @@ def test_hard_selection_lets_the_gradient_of_the_weights_through():
     np.testing.assert_allclose(
         candidates, one_hot[:, :, None] * MIXED[:, None], atol=1e-6
     )
-
-
-def test_hard_selection_has_no_gradient_in_inference():
-    candidates, weights = gradients("hard", False)
-    assert weights is None
-    assert candidates is not None
 
 
 def test_refuses_other_modes():

@@ -50,6 +50,9 @@ def make(kind="weights", mode="soft", decay=1.0, **kwargs):
             np.random.default_rng(1).normal(size=(ROWS, 3))
         )
     else:
+        # As learnt: from zeros every id would weigh its sizes alike.
+        kernel = layer.controller.logits.kernel
+        kernel.assign(np.random.default_rng(1).normal(size=kernel.shape))
         loss = np.arange(3.0) if kind == "loss" else None
         layer.observe(np.array([2, 2, 5]), loss)
     return layer
@@ -182,7 +185,8 @@ def test_size_weights_are_those_of_every_row(batch_size):
 
 
 @pytest.mark.parametrize(
-    ("mode", "training"), [("soft", False), ("soft", True), ("hard", True)]
+    ("mode", "training"),
+    [("soft", False), ("soft", True), ("hard", False), ("hard", True)],
 )
 def test_the_controller_learns_through_the_selection(mode, training):
     layer = make("weights", mode)
