@@ -20,7 +20,8 @@ from keras_emb.experiments.result import (
     validate_result,
 )
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_run import SavedRun, save_vocabularies
+from keras_emb.experiments.saved_run import SavedRun
+from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.tables import comparison_table, summary_table
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ import numpy as np
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Vocabulary
 from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.experiments.any_experiment import load_experiment
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.result import validate_result
+from keras_emb.experiments.streams import StreamExperimentConfig
 
-__all__ = ["SavedRun", "save_vocabularies"]
+__all__ = ["SavedRun"]
 
 _TOLERANCE = 1e-5
 
@@ -34,7 +35,7 @@ class SavedRun:
         result: What `result.json` holds.
     """
 
-    config: ExperimentConfig
+    config: ExperimentConfig | StreamExperimentConfig
     model: keras.Model
     assignment: SizeAssignment
     vocabularies: dict[str, Vocabulary]
@@ -58,7 +59,7 @@ class SavedRun:
         result = read_json(folder / "result.json")
         validate_result(result)
         return cls(
-            config=ExperimentConfig.load(folder / "config.yaml"),
+            config=load_experiment(folder / "config.yaml"),
             model=keras.saving.load_model(
                 folder / "model.keras", compile=False
             ),
@@ -80,9 +81,16 @@ class SavedRun:
             The metrics.
 
         Raises:
-            ValueError: If the data cannot be read, or the metrics are not
-                those of the result.
+            ValueError: If the data cannot be read, the metrics are not those
+                of the result, or they were made along a stream.
         """
+        if isinstance(self.config, StreamExperimentConfig):
+            raise ValueError(
+                "A run to evaluate must have a test part of its own. The "
+                "figures of this one were made along the stream, each before "
+                "its interaction was learnt from; run it again instead. "
+                f"Received: {self.config.experiment}"
+            )
         data = load_interactions(self.config.dataset, data_dir)
         features = {
             feature: _translate(
@@ -102,21 +110,6 @@ class SavedRun:
                     "another model."
                 )
         return metrics
-
-
-def save_vocabularies(
-    folder: str | os.PathLike[str], vocabularies: Mapping[str, Vocabulary]
-) -> None:
-    """Writes the vocabularies of a model where `SavedRun.load` reads them.
-
-    Args:
-        folder: Folder of the run.
-        vocabularies: Raw ids of the model's rows, by feature.
-    """
-    below = Path(folder) / "vocabulary"
-    below.mkdir(exist_ok=True)
-    for feature, vocabulary in vocabularies.items():
-        vocabulary.save(below / f"{feature}.npz")
 
 
 def _refuse_incomplete(folder: Path) -> None:

@@ -13,7 +13,7 @@ from keras_emb.datasets.load import load_stream
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_run import save_vocabularies
+from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.plots import (
     plot_along,
