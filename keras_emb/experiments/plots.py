@@ -22,6 +22,7 @@ from keras_emb.experiments.size_summary import popularity_deciles
 
 __all__ = [
     "figure",
+    "label_log_axis",
     "plot_alpha",
     "plot_pruning",
     "plot_quality",
@@ -120,7 +121,7 @@ def plot_quality(
                 capsize=2.5,
             )
         if ticks:
-            _label_log_axis(ax, ticks)
+            label_log_axis(ax, ticks)
         ax.set_xlabel("memory of the tables, index included (KiB)")
         ax.set_ylabel(f"test {metric.upper()}")
         ax.set_title(
@@ -201,7 +202,7 @@ def plot_pruning(
                 marker=marker,
                 linestyle=line,
             )
-        _label_log_axis(ax, ticks)
+        label_log_axis(ax, ticks)
         ax.invert_xaxis()
         ax.set_xlabel("parameters kept (%)")
         ax.set_ylabel(f"validation {metric.upper()}")
@@ -266,7 +267,7 @@ def _draw_sizes(
         markeredgecolor="white",
         label="mean of a tenth of the rows",
     )
-    _label_log_axis(ax, set(shown.tolist()))
+    label_log_axis(ax, set(shown.tolist()))
     if popularity.min() == 0:
         ticks = [tick for tick in ax.get_xticks() if tick >= low > 0]
         labels = [f"{tick:,.6g}" for tick in ticks]
@@ -295,8 +296,13 @@ def _table_bytes(cell: Mapping[str, Any]) -> float:
     return float(num_bytes["values"] + num_bytes["index"])
 
 
-def _label_log_axis(ax: Axes, values: set[float]) -> None:
-    """Puts plain numbers where values stand, rather than powers of ten."""
+def label_log_axis(ax: Axes, values: set[float]) -> None:
+    """Puts plain numbers where values stand, rather than powers of ten.
+
+    Args:
+        ax: Its horizontal axis becomes logarithmic.
+        values: What is drawn along it, above zero.
+    """
     low, high = min(values) / 1.25, max(values) * 1.25
     shown: list[float] = []
     for mantissas in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_emb.experiments.plots import figure
+from keras_emb.experiments.plots import figure, label_log_axis
 
 __all__ = ["plot_along", "plot_by_popularity", "plot_weights"]
 
@@ -21,6 +21,7 @@ _COLORS = (
     "#222222",
 )
 _MAIN = ("autoemb", "darts", "supervised_attention")
+_SHADES = ("#d0d0d0", "#bcbcbc", "#a8a8a8", "#949494", "#7c7c7c", "#5c5c5c")
 
 
 def plot_weights(
@@ -47,7 +48,7 @@ def plot_weights(
                     markersize=4,
                     label=f"{dim} wide",
                 )
-            ax.set_xscale("log")
+            label_log_axis(ax, set(of_table["popularity"]))
             ax.set_title(name)
             ax.set_xlabel("popularity (mean of a tenth of the ids)")
         axes[0].set_ylabel("mean weight")
@@ -78,20 +79,17 @@ def plot_by_popularity(
                     record["by_popularity"][feature]
                     for record in cell["per_seed"]
                 ]
-                edges = per_seed[0]["edges"][:-1]
+                edges = np.maximum(per_seed[0]["edges"][:-1], 0.5)
                 values = np.array(
                     [seed["test"][metric] for seed in per_seed], dtype=float
                 )
                 ax.plot(
-                    np.maximum(edges, 0.5),
+                    edges,
                     values.mean(axis=0),
-                    color=_COLORS[number % len(_COLORS)],
-                    linestyle="-" if label.startswith(_MAIN) else "--",
-                    marker="o" if label.startswith(_MAIN) else ".",
-                    markersize=4,
                     label=label.replace("_", " "),
+                    **_style(label, number),
                 )
-            ax.set_xscale("log")
+            label_log_axis(ax, set(edges.tolist()))
             ax.set_xlabel(f"popularity of the {feature} (from)")
         axes[0].set_ylabel(f"prequential {metric}, {task}")
         axes[-1].legend(
@@ -116,16 +114,30 @@ def plot_along(
             ax.plot(
                 along[0]["interactions"],
                 np.mean([seed["mean"] for seed in along], axis=0),
-                color=_COLORS[number % len(_COLORS)],
-                linestyle="-" if label.startswith(_MAIN) else "--",
-                linewidth=1.2,
                 label=label.replace("_", " "),
+                **{**_style(label, number), "marker": ""},
             )
         ax.set_xlabel("interactions seen")
         ax.set_ylabel(f"prequential loss, {task}")
         ax.legend(
             loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small"
         )
+
+
+def _style(label: str, number: int) -> dict[str, Any]:
+    """Fixed widths in greys behind the methods that mix them."""
+    if label.startswith(_MAIN):
+        return {
+            "color": _COLORS[number % len(_COLORS)],
+            "marker": "o",
+            "markersize": 4,
+            "zorder": 3,
+        }
+    return {
+        "color": _SHADES[number % len(_SHADES)],
+        "linestyle": ":" if "retrained" in label else "--",
+        "linewidth": 1.2,
+    }
 
 
 def _cells(result: Mapping[str, Any], task: str) -> dict[str, Any]:
