@@ -93,7 +93,8 @@ def test_model_without_tables():
         "dense": 32,
         "values": 0,
         "index": 0,
-        "projections": 32,
+        "projections": 0,
+        "dense_layers": 32,
         "total": 32,
     }
 
@@ -102,8 +103,14 @@ def test_reads_as_a_table():
     assignment = SizeAssignment.uniform({"user": (30, 8)}, 2)
     _, compaction = compact(_model(), assignment)
     lines = str(compaction).splitlines()
-    assert lines[0].split() == ["values", "index", "total", "dense"]
-    assert ["user", "240", "28", "268", "960"] in map(str.split, lines)
+    assert lines[0].split() == [
+        "values",
+        "index",
+        "projections",
+        "total",
+        "dense",
+    ]
+    assert ["user", "240", "28", "0", "268", "960"] in map(str.split, lines)
     assert lines[-2].split()[0] == "total"
     assert "times smaller than dense" in lines[-1]
 

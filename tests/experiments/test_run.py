@@ -92,11 +92,11 @@ def test_a_run_holds_what_it_says(whole):
     assert run.evaluate() == run.result["metrics"]["test"]
     assert run.assignment.kept_share <= 0.1
     num_bytes = run.result["bytes"]
-    parts = ("values", "index", "projections")
+    parts = ("values", "index", "projections", "dense_layers")
     stored = sum(num_bytes[part] for part in parts)
-    assert stored == 4 * run.result["budget"]["parameters"] + (
-        num_bytes["index"] + num_bytes["projections"]
-    )
+    assert stored == num_bytes["total"]
+    assert num_bytes["values"] == 4 * run.result["budget"]["parameters"]
+    assert num_bytes["projections"] == 0
     assert num_bytes["artifact_on_disk"] == sum(
         file.stat().st_size
         for file in (whole / "saved_model/1").rglob("*")
