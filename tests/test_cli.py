@@ -1,11 +1,10 @@
-import sys
-import types
-
 import pytest
 from typer.testing import CliRunner
 
 from keras_emb import cli
+from keras_emb.experiments import any_experiment
 from keras_emb.experiments.config import METHODS
+from keras_emb.experiments.streams import STREAM_METHODS
 from tests.experiments.test_result import make_result
 from tests.experiments.test_saved_run import run  # noqa: F401
 
@@ -30,9 +29,7 @@ def calls(monkeypatch):
         (out / "result.json").write_text("{}")
         return make_result(config.seeds)
 
-    module = types.ModuleType("keras_emb.experiments.run")
-    module.run_experiment = run_experiment
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(any_experiment, "run_any_experiment", run_experiment)
     return calls
 
 
@@ -48,15 +45,15 @@ def fail(capsys, *arguments):
 
 def test_help_names_every_command(invoke):
     text = invoke("--help").output
-    for command in ("demo", "run", "evaluate", "export", "list"):
+    for command in ("demo", "run", "evaluate", "export", "report", "list"):
         assert command in text
 
 
 @pytest.mark.parametrize(
     ("what", "some"),
     [
-        ("methods", list(METHODS)),
-        ("backbones", ["matrix_factorization", "mlp", "neumf"]),
+        ("methods", [*METHODS, *STREAM_METHODS]),
+        ("backbones", ["matrix_factorization", "mlp", "streaming_dlrs"]),
         ("datasets", ["movielens_1m", "synthetic"]),
         ("experiments", ["demo", "dnis_neumf_movielens_1m"]),
     ],
