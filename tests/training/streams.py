@@ -48,6 +48,10 @@ def make_backbone(
                 name=f"{side}_controller",
             )
         )
+        if controller != "logits":
+            # From zeros, Adam would blow up the rounding of no gradient.
+            kernel = weigh.logits.kernel
+            kernel.assign(np.linspace(-1, 1, 6).reshape(kernel.shape))
         candidates = MultiSizeEmbedding(
             rows,
             [1, 3],

@@ -136,7 +136,10 @@ def test_each_batch_is_scored_between_the_two_steps(whole):
     expected = by_hand(model, make_batches())
     predictions, state = whole
     assert predictions.shape == (40, 1)
-    np.testing.assert_allclose(predictions, expected, atol=1e-4)
+    # A bias before a normalisation has no gradient but rounding, which
+    # differs between eager and traced steps and which Adam blows up.
+    np.testing.assert_allclose(predictions, expected, atol=1e-3)
+    assert np.ptp(expected) > 1e-2
     ids, _ = interactions()
     for side, rows in (("user", USERS), ("item", ITEMS)):
         np.testing.assert_array_equal(
@@ -148,7 +151,7 @@ def test_each_batch_is_scored_between_the_two_steps(whole):
     for one, other in zip(
         observed_state(model), observed_state(other_model), strict=True
     ):
-        np.testing.assert_allclose(one, other, atol=1e-3)
+        np.testing.assert_allclose(one, other, atol=1e-2)
 
 
 @pytest.mark.parametrize("instance", [False, True])
