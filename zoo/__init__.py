@@ -3,7 +3,9 @@
 from keras_emb.zoo.backbones import (
     BACKBONES,
     MLP,
+    NGCF,
     Backbone,
+    LightGCN,
     MatrixFactorization,
     NeuMF,
     StreamingDLRS,
@@ -12,7 +14,9 @@ from keras_emb.zoo.backbones import (
 __all__ = [
     "BACKBONES",
     "MLP",
+    "NGCF",
     "Backbone",
+    "LightGCN",
     "MatrixFactorization",
     "NeuMF",
     "StreamingDLRS",

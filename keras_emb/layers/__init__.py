@@ -1,8 +1,10 @@
 """Tables, selections, and what finds and swaps them."""
 
+from keras_emb.layers.bipartite_graph import BipartiteGraph
 from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
 from keras_emb.layers.find_tables import find_tables, table_features
 from keras_emb.layers.gather_rows import gather_rows
+from keras_emb.layers.graph_propagation import GraphPropagation
 from keras_emb.layers.masked_embedding import MaskedEmbedding
 from keras_emb.layers.mixed_dimension_embedding import (
     MixedDimensionEmbedding,
@@ -29,8 +31,10 @@ from keras_emb.layers.table_usage import (
 )
 
 __all__ = [
+    "BipartiteGraph",
     "DenseEmbedding",
     "DotProduct",
+    "GraphPropagation",
     "IntoDense",
     "MaskedEmbedding",
     "MixedDimensionEmbedding",

@@ -5,8 +5,13 @@ from keras_emb.training.batches import (
     PairedBatches,
     ShuffledBatches,
 )
+from keras_emb.training.bpr_loss import BPRLoss
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.fit_interactions import fit_interactions
+from keras_emb.training.floored_decay import FlooredDecay
+from keras_emb.training.pairwise_model import PairwiseModel
+from keras_emb.training.pairwise_recipe import PairwiseRecipe
+from keras_emb.training.pairwise_trainer import PairwiseTrainer
 from keras_emb.training.plateau import Plateau
 from keras_emb.training.retrain import (
     apply_assignment,
@@ -20,11 +25,17 @@ from keras_emb.training.stream_runner import StreamRunner
 from keras_emb.training.train import TrainingRecord, train
 from keras_emb.training.train_on_stream import StreamRecord, train_on_stream
 from keras_emb.training.training_recipe import TrainingRecipe
+from keras_emb.training.triplet_sampler import TripletSampler
 
 __all__ = [
+    "BPRLoss",
     "Batches",
     "Checkpoint",
+    "FlooredDecay",
     "PairedBatches",
+    "PairwiseModel",
+    "PairwiseRecipe",
+    "PairwiseTrainer",
     "Plateau",
     "ShuffledBatches",
     "StepRunner",
@@ -33,6 +44,7 @@ __all__ = [
     "StreamRunner",
     "TrainingRecipe",
     "TrainingRecord",
+    "TripletSampler",
     "apply_assignment",
     "cubic_schedule",
     "fit_interactions",

@@ -22,6 +22,10 @@ class Backbone(keras.Model):
         outputs: The prediction, of shape `(batch, 1)`.
         tables: Table layers by name.
         **kwargs: Arguments of `keras.Model`.
+
+    Attributes:
+        regularized: By feature, the symbolic rows that a penalty on a batch
+            falls on; empty where nothing is said.
     """
 
     table_features: ClassVar[Mapping[str, str]]
@@ -35,6 +39,7 @@ class Backbone(keras.Model):
     ) -> None:
         super().__init__(inputs=dict(inputs), outputs=outputs, **kwargs)
         self.tables = dict(tables)
+        self.regularized: dict[str, Any] = {}
 
     @classmethod
     def check_tables(cls, tables: Mapping[str, Any]) -> None:
@@ -45,6 +50,34 @@ class Backbone(keras.Model):
                 f"{sorted(cls.table_features)}. "
                 f"Received: tables={sorted(tables)}"
             )
+
+    @staticmethod
+    def check_equal_widths(
+        tables: Mapping[str, Any], names: tuple[str, str]
+    ) -> None:
+        """Refuses two tables of different width."""
+        widths = {name: tables[name].output_dim for name in names}
+        if len(set(widths.values())) != 1:
+            raise ValueError(
+                "`tables` that meet in a product must be of one width. "
+                f"Received: {widths}"
+            )
+
+    def score_codes(self, users: Any, items: Any) -> Any:
+        """Scores of some users with all items, from what `encode` returns.
+
+        A backbone with a method `encode` ranks whole catalogues: it returns
+        what can be computed of every user and of every item alone, tensors
+        of shapes `(users, user_code)` and `(items, item_code)`.
+
+        Args:
+            users: Codes of users, shape `(batch, user_code)`.
+            items: Codes of all items, shape `(items, item_code)`.
+
+        Returns:
+            Tensor of shape `(batch, items)`.
+        """
+        return keras.ops.matmul(users, keras.ops.transpose(items))
 
     def usages(self) -> list[Any]:
         """How the tables are used, see `keras_emb.layers.table_usage`."""

@@ -114,6 +114,7 @@ class MatrixFactorization(Backbone):
             )
         output = Bias(output_bias, dtype="float32", name="rating")(output)
         super().__init__(inputs, output, tables, **kwargs)
+        self.regularized = rows
         self.reduction = reduction
         self.output_bias = output_bias
 
@@ -130,6 +131,24 @@ class MatrixFactorization(Backbone):
             **kwargs: Further arguments of the constructor.
         """
         return cls(user_item_tables(users, items, embedding_dim), **kwargs)
+
+    def encode(self) -> tuple[Any, Any]:
+        """Vectors whose dot products are the scores, biases included."""
+        vectors, biases = {}, {}
+        for name, table in self.tables.items():
+            ids = keras.ops.arange(table.vocabulary_size)
+            vectors[name] = keras.ops.cast(table(ids), "float32")
+            biases[name] = self.get_layer(f"{name}_bias")(ids)
+        if self.reduction == "mean":
+            vectors["user"] /= self.tables["user"].output_dim
+        offset = self.get_layer("rating")(biases["user"])
+        users = [vectors["user"], offset, keras.ops.ones_like(offset)]
+        ones = keras.ops.ones_like(biases["item"])
+        items = [vectors["item"], ones, biases["item"]]
+        return (
+            keras.ops.concatenate(users, axis=-1),
+            keras.ops.concatenate(items, axis=-1),
+        )
 
     def usages(self) -> list[Any]:
         return [DotProduct("user", "item")]

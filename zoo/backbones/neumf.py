@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import keras
+import tensorflow as tf
 
 from keras_emb.layers import IntoDense, WeightedProduct
 from keras_emb.zoo.backbones.backbone import Backbone
@@ -94,12 +95,24 @@ class NeuMF(Backbone):
         )
         output = rating_layer(output_bias)(both)
         super().__init__(inputs, output, tables, **kwargs)
+        self.regularized = {
+            side: keras.layers.Concatenate(name=f"{side}_rows")(
+                [rows[f"{side}_gmf"], rows[f"{side}_mlp"]]
+            )
+            for side in inputs
+        }
         self.hidden_units = units
         self.output_bias = output_bias
 
     @classmethod
     def from_sizes(
-        cls, *, users: int, items: int, embedding_dim: int, **kwargs: Any
+        cls,
+        *,
+        users: int,
+        items: int,
+        embedding_dim: int,
+        equal_widths: bool = False,
+        **kwargs: Any,
     ) -> Self:
         """A model with dense tables.
 
@@ -107,12 +120,20 @@ class NeuMF(Backbone):
             users: Rows of the user tables.
             items: Rows of the item tables.
             embedding_dim: Width D of a side's two tables together, a
-                multiple of 5.
+                multiple of 5; with `equal_widths` the width of each.
+            equal_widths: Whether product and perceptron have tables of one
+                width, as in CIESS (arXiv 2304.03501).
             **kwargs: Further arguments of the constructor.
 
         Raises:
             ValueError: If `embedding_dim` is not a multiple of 5.
         """
+        if equal_widths:
+            tables = {
+                **user_item_tables(users, items, embedding_dim, "gmf"),
+                **user_item_tables(users, items, embedding_dim, "mlp"),
+            }
+            return cls(tables, **kwargs)
         if embedding_dim % 5 or embedding_dim < 5:
             raise ValueError(
                 "`embedding_dim` must be a positive multiple of 5: a fifth "
@@ -125,6 +146,46 @@ class NeuMF(Backbone):
             **user_item_tables(users, items, 4 * width, "mlp"),
         }
         return cls(tables, **kwargs)
+
+    def encode(self) -> tuple[Any, Any]:
+        """The rows of the product beside those that the first layer adds."""
+        rows = {
+            name: keras.ops.cast(
+                table(keras.ops.arange(table.vocabulary_size)), "float32"
+            )
+            for name, table in self.tables.items()
+        }
+        first = self.get_layer("hidden_0")
+        split = self.tables["user_mlp"].output_dim
+        users = keras.ops.matmul(rows["user_mlp"], first.kernel[:split])
+        items = keras.ops.matmul(rows["item_mlp"], first.kernel[split:])
+        return (
+            keras.ops.concatenate([rows["user_gmf"], users], axis=-1),
+            keras.ops.concatenate([rows["item_gmf"], items + first.bias], -1),
+        )
+
+    def score_codes(self, users: Any, items: Any) -> Any:
+        width = self.tables["user_gmf"].output_dim
+        hidden = [
+            self.get_layer(f"hidden_{index}")
+            for index in range(1, len(self.hidden_units))
+        ]
+        rating = self.get_layer("rating")
+        products, sums = items[:, :width], items[:, width:]
+
+        def scores_of(user: Any) -> Any:
+            outputs = keras.ops.relu(sums + user[width:])
+            for layer in hidden:
+                outputs = layer(outputs)
+            weights = user[:width] * rating.kernel[:width, 0]
+            return (
+                keras.ops.matmul(products, weights)
+                + keras.ops.matmul(outputs, rating.kernel[width:, 0])
+                + rating.bias
+            )
+
+        # One user at a time: pairs times hidden units would fill the memory.
+        return tf.map_fn(scores_of, users)
 
     def usages(self) -> list[Any]:
         first = self.get_layer("hidden_0")

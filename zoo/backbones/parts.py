@@ -24,7 +24,11 @@ def user_item_inputs() -> dict[str, Any]:
 
 
 def user_item_tables(
-    users: int, items: int, width: int, path: str = ""
+    users: int,
+    items: int,
+    width: int,
+    path: str = "",
+    initializer: Any = "glorot_normal",
 ) -> dict[str, Any]:
     """Dense tables `user` and `item`, with `_<path>` behind if given.
 
@@ -33,11 +37,16 @@ def user_item_tables(
         items: Rows of the item table.
         width: Width of both.
         path: Which part of the model they belong to.
+        initializer: Of both tables.
     """
     ending = f"_{path}" if path else ""
     return {
         f"{side}{ending}": DenseEmbedding(
-            rows, width, name=f"{side}{ending}_table"
+            rows,
+            width,
+            # Each table its own, lest they start with the same values.
+            embeddings_initializer=keras.initializers.get(initializer).clone(),
+            name=f"{side}{ending}_table",
         )
         for side, rows in (("user", users), ("item", items))
     }

@@ -1,0 +1,118 @@
+"""A Keras model trained on pairs of a positive and a negative item."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_emb.training.bpr_loss import BPRLoss
+from keras_emb.training.triplet_sampler import TripletSampler
+
+__all__ = ["PairwiseModel"]
+
+
+class PairwiseModel(keras.Model):
+    """Trains a model of users and items to rank, on triplets it draws itself.
+
+    Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit
+    Feedback", UAI 2009: in every step users are drawn, with one item they
+    have and one they have not, and the first must score higher. Both items
+    are scored in one call of the model, so a graph is propagated once a step.
+
+    Data for `train_step` are the three integers that seed a step's draw, of
+    shape `(1, 3)` on each replica.
+
+    Args:
+        model: A built model with inputs `user` and `item`. What its
+            `regularized` maps these to is what `l2` weighs.
+        sampler: Where triplets come from.
+        batch_size: Triplets in a step, over all replicas.
+        l2: Weight of `(|u|^2 + |i|^2 + |j|^2) / batch_size`.
+        **kwargs: Arguments of `keras.Model`.
+
+    Raises:
+        ValueError: If `l2` is asked for of a model that does not say what it
+            weighs, or replicas cannot share a batch evenly.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        sampler: TripletSampler,
+        batch_size: int,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        rows = getattr(model, "regularized", None) or {}
+        if l2 and set(rows) != {"user", "item"}:
+            raise ValueError(
+                "`l2` needs a model whose `regularized` names the rows of "
+                f"'user' and 'item'. Received: l2={l2}, model={model.name}"
+            )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if batch_size < 1 or batch_size % replicas:
+            raise ValueError(
+                "`batch_size` must be a positive multiple of the number of "
+                f"replicas, {replicas}. Received: batch_size={batch_size}"
+            )
+        self.model = model
+        self.sampler = sampler
+        self.l2 = l2
+        self._replicas = replicas
+        self._count = batch_size // replicas
+        # One pass through the model gives scores and rows alike.
+        self._scorer = (
+            keras.Model(model.inputs, {"score": model.output, **rows})
+            if l2
+            else model
+        )
+        self.built = True
+
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any
+    ) -> None:
+        """Configures training and builds the optimizer.
+
+        Args:
+            optimizer: Optimizer of all weights.
+            loss: Loss of scores `(batch, 2)`, the positive item first;
+                `BPRLoss` by default.
+            **kwargs: Further arguments of `keras.Model.compile`.
+        """
+        super().compile(optimizer=optimizer, loss=loss or BPRLoss(), **kwargs)
+        # A replica cannot create variables while it is traced.
+        self.optimizer.build(self.trainable_variables)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return self.model(inputs, training=training)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        users, positives, negatives = self.sampler(data[0], self._count)
+        pairs = {
+            "user": tf.concat([users, users], 0),
+            "item": tf.concat([positives, negatives], 0),
+        }
+        with tf.GradientTape() as tape:
+            outputs = self._scorer(pairs, training=True)
+            scores = outputs["score"] if self.l2 else outputs
+            scores = tf.transpose(tf.reshape(scores, (2, self._count)))
+            loss = self._compute_loss(
+                x=pairs,
+                y=tf.constant([[1.0, 0.0]]) * tf.ones_like(scores),
+                y_pred=scores,
+                sample_weight=None,
+                training=True,
+            )
+            self._loss_tracker.update_state(loss * self._replicas)
+            if self.l2:
+                loss += self.l2 * self._penalty(outputs)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return dict(self.get_metrics_result())
+
+    def _penalty(self, outputs: Any) -> Any:
+        # Each user stands in two pairs and counts once.
+        users = outputs["user"][: self._count]
+        squares = tf.reduce_sum(users**2) + tf.reduce_sum(outputs["item"] ** 2)
+        return tf.cast(squares, tf.float32) / (self._count * self._replicas)
