@@ -1,7 +1,8 @@
 """Vectors that spread along the edges of a user-item graph."""
 
 import numbers
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
@@ -15,25 +16,29 @@ __all__ = ["GraphPropagation"]
 
 @keras.saving.register_keras_serializable(package="keras_emb")
 class GraphPropagation(keras.layers.Layer):
-    """Sums the vectors of every node's neighbours.
+    """Passes the vectors of all nodes on to their neighbours, step by step.
 
-    One step of propagation over the users and items of a `BipartiteGraph`
-    with adjacency A and degrees D:
+    The nodes are the users and items of a `BipartiteGraph` with adjacency A
+    and degrees D. A step multiplies by
 
-    - `"symmetric"`: `D^-1/2 A D^-1/2 X` (LightGCN, arXiv 2002.02126,
+    - `"symmetric"`: `D^-1/2 A D^-1/2` (LightGCN, arXiv 2002.02126,
       Equation 3);
-    - `"mean"`: `D^-1 A X`, the mean of the neighbours (NGCF's reference
-      code, which adds the node itself: see `self_loops`).
+    - `"mean"`: `D^-1 A`, the mean of the neighbours (NGCF's reference code,
+      with `self_loops`: A + I and its degrees instead).
 
-    Both are products with A between two scalings of rows, and A is its own
-    transpose: the gradient is the same product with the scalings exchanged.
-    A node without neighbours gets zeros. The edges are non-trainable weights,
-    saved with the model. CPU and GPU; XLA has no sparse product.
+    Like `keras.layers.RNN`, it may be given a cell for each step: what the
+    neighbours send and what the node is go in, what the node becomes comes
+    out. A is its own transpose between two scalings of rows, so the gradient
+    of a step is the same sparse product. A node without neighbours receives
+    zeros. The edges are non-trainable weights, saved with the model. It runs
+    on CPU and GPU; XLA has no sparse product.
 
     >>> import numpy as np
     >>> graph = BipartiteGraph.from_pairs([0, 1], [0, 0], 2, 2)
-    >>> layer = GraphPropagation.from_graph(graph, normalization="mean")
-    >>> users, items = layer((np.eye(2, 2), np.ones((2, 2))))
+    >>> layer = GraphPropagation.from_graph(
+    ...     graph, num_steps=1, normalization="mean"
+    ... )
+    >>> _, (users, items) = layer((np.eye(2, 2), np.ones((2, 2))))
     >>> items.numpy().tolist()
     [[0.5, 0.5], [0.0, 0.0]]
 
@@ -41,18 +46,23 @@ class GraphPropagation(keras.layers.Layer):
         num_users: Rows of the user table.
         num_items: Rows of the item table.
         num_edges: Number of edges.
+        num_steps: Number of steps.
+        cells: A layer for each step, called with what the neighbours send
+            and what the nodes are, both of shape `(nodes, dim)`, users first.
         normalization: `"symmetric"` or `"mean"`.
         self_loops: Whether every node is its own neighbour too.
+        edge_dropout: Share of the edges left out of a training step, in both
+            directions; the others count for as much more.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Vectors of all users and of all items, shapes
             `(num_users, dim)` and `(num_items, dim)`.
-        keep: Factor of each edge, shape `(num_edges,)`: 0 for an edge that
-            is dropped. All edges by default.
+        training: Whether edges are dropped.
 
     Output shape:
-        That of the inputs.
+        For the start and after each step, vectors of all users and of all
+        items, shapes `(num_users, dim)` and `(num_items, dim)`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -63,8 +73,11 @@ class GraphPropagation(keras.layers.Layer):
         num_users: int,
         num_items: int,
         num_edges: int,
+        num_steps: int = 3,
+        cells: Sequence[Any] | None = None,
         normalization: Literal["symmetric", "mean"] = "symmetric",
         self_loops: bool = False,
+        edge_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,6 +85,7 @@ class GraphPropagation(keras.layers.Layer):
             ("num_users", num_users),
             ("num_items", num_items),
             ("num_edges", num_edges),
+            ("num_steps", num_steps),
         ):
             if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(
@@ -83,20 +97,26 @@ class GraphPropagation(keras.layers.Layer):
                 "`normalization` must be 'symmetric' or 'mean'. "
                 f"Received: normalization={normalization!r}"
             )
+        if cells is not None and len(cells) != num_steps:
+            raise ValueError(
+                "`cells` must hold a layer for each step. Received: "
+                f"{len(cells)} cells, num_steps={num_steps}"
+            )
         self.num_users = int(num_users)
         self.num_items = int(num_items)
         self.num_edges = int(num_edges)
+        self.num_steps = int(num_steps)
+        self.cells = None if cells is None else list(cells)
         self.normalization = normalization
         self.self_loops = self_loops
+        self.edge_dropout = edge_dropout
         self.supports_jit = False
+        self.dropout = keras.layers.Dropout(edge_dropout, dtype="float32")
         self.user_degrees = self._index("user_degrees", self.num_users)
         self.items = self._index("items", self.num_edges)
-        self.built = True
 
     @classmethod
-    def from_graph(
-        cls, graph: BipartiteGraph, **kwargs: Any
-    ) -> "GraphPropagation":
+    def from_graph(cls, graph: BipartiteGraph, **kwargs: Any) -> Self:
         """A layer that holds a graph.
 
         Args:
@@ -132,59 +152,93 @@ class GraphPropagation(keras.layers.Layer):
             self.num_items,
         )
 
-    def call(self, inputs: Any, keep: Any = None) -> Any:
+    def build(self, input_shape: Any) -> None:
+        nodes = (self.num_users + self.num_items, input_shape[0][-1])
+        for cell in self.cells or ():
+            if not cell.built:
+                cell.build([nodes, nodes])
+            nodes = cell.compute_output_shape([nodes, nodes])
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
         users, items = (keras.ops.convert_to_tensor(x) for x in inputs)
         dtype = users.dtype
-        before, after = self._scales()
         # The sparse product knows no half precision.
-        users, items = (tf.cast(x, tf.float32) for x in (users, items))
-        sums = _neighbour_sums(
-            self._matrices(keep), users * before[0], items * before[1]
+        nodes = tf.cast(tf.concat([users, items], 0), tf.float32)
+        matrices = self._matrices(training)
+        before, after = self._scales()
+        outputs = [nodes]
+        for step in range(self.num_steps):
+            scaled = nodes if before is None else nodes * before
+            received = _neighbour_sums(matrices, scaled, self.num_users)
+            if self.self_loops:
+                received += scaled
+            received *= after
+            nodes = (
+                received
+                if self.cells is None
+                else tf.cast(
+                    self.cells[step](received, nodes, training=training),
+                    tf.float32,
+                )
+            )
+            outputs.append(nodes)
+        return tuple(
+            tuple(tf.split(tf.cast(nodes, dtype), self._parts))
+            for nodes in outputs
+        )
+
+    def compute_output_spec(self, inputs: Any, training: Any = None) -> Any:
+        width = inputs[0].shape[-1]
+        widths = [width]
+        for cell in self.cells or (None,) * self.num_steps:
+            if cell is not None:
+                shape = (sum(self._parts), widths[-1])
+                width = cell.compute_output_shape([shape, shape])[-1]
+            widths.append(width)
+        return tuple(
+            tuple(
+                keras.KerasTensor((rows, width), dtype=self.compute_dtype)
+                for rows in self._parts
+            )
+            for width in widths
+        )
+
+    @property
+    def _parts(self) -> list[int]:
+        return [self.num_users, self.num_items]
+
+    def _scales(self) -> tuple[Any, Any]:
+        """Factors of the nodes before and after the sums."""
+        degrees = tf.concat(
+            [
+                tf.cast(self.user_degrees.value, tf.float32),
+                tf.math.bincount(
+                    self.items.value,
+                    minlength=self.num_items,
+                    maxlength=self.num_items,
+                    dtype=tf.float32,
+                ),
+            ],
+            axis=0,
         )
         if self.self_loops:
-            sums = (sums[0] + users * before[0], sums[1] + items * before[1])
-        return tuple(
-            tf.cast(x * scale, dtype)
-            for x, scale in zip(sums, after, strict=True)
-        )
+            degrees += 1
+        if self.normalization == "mean":
+            return None, tf.math.divide_no_nan(1.0, degrees)[:, None]
+        scale = tf.math.divide_no_nan(1.0, tf.sqrt(degrees))[:, None]
+        return scale, scale
 
-    def compute_output_spec(self, inputs: Any, keep: Any = None) -> Any:
-        return tuple(
-            keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in inputs
-        )
-
-    def _scales(self) -> tuple[list[Any], list[Any]]:
-        """Factors of the rows before and after the sums, users and items."""
-        degrees = [
-            tf.cast(self.user_degrees.value, tf.float32),
-            tf.math.bincount(
-                self.items.value,
-                minlength=self.num_items,
-                maxlength=self.num_items,
-                dtype=tf.float32,
-            ),
-        ]
-        if self.self_loops:
-            degrees = [degree + 1 for degree in degrees]
-        power = 0.5 if self.normalization == "symmetric" else 1.0
-        after = [
-            tf.math.divide_no_nan(1.0, degree**power)[:, None]
-            for degree in degrees
-        ]
-        ones = [tf.ones_like(scale) for scale in after]
-        return (after if self.normalization == "symmetric" else ones), after
-
-    def _matrices(self, keep: Any) -> tuple[Any, Any]:
+    def _matrices(self, training: Any) -> tuple[Any, Any]:
         """The users-by-items matrix and its transpose."""
         rows = tf.repeat(
             tf.range(self.num_users, dtype=tf.int64), self.user_degrees.value
         )
-        indices = tf.stack([rows, tf.cast(self.items.value, tf.int64)], axis=1)
-        factors = tf.ones(self.num_edges) if keep is None else keep
+        factors = self.dropout(tf.ones(self.num_edges), training=training)
         matrix = sparse_csr_matrix_ops.sparse_tensor_to_csr_sparse_matrix(
-            indices,
-            tf.cast(factors, tf.float32),
-            tf.constant([self.num_users, self.num_items], tf.int64),
+            tf.stack([rows, tf.cast(self.items.value, tf.int64)], axis=1),
+            factors,
+            tf.constant(self._parts, tf.int64),
         )
         transpose = sparse_csr_matrix_ops.sparse_matrix_transpose(
             matrix, tf.float32
@@ -207,25 +261,40 @@ class GraphPropagation(keras.layers.Layer):
             "num_users": self.num_users,
             "num_items": self.num_items,
             "num_edges": self.num_edges,
+            "num_steps": self.num_steps,
+            "cells": None
+            if self.cells is None
+            else [keras.saving.serialize_keras_object(c) for c in self.cells],
             "normalization": self.normalization,
             "self_loops": self.self_loops,
+            "edge_dropout": self.edge_dropout,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        config = dict(config)
+        if config.get("cells"):
+            config["cells"] = [
+                keras.saving.deserialize_keras_object(cell)
+                for cell in config["cells"]
+            ]
+        return cls(**config)
 
 
 def _neighbour_sums(
-    matrices: tuple[Any, Any], users: Any, items: Any
-) -> tuple[Any, Any]:
-    """Sums over the items of each user, and over the users of each item."""
+    matrices: tuple[Any, Any], nodes: Any, num_users: int
+) -> Any:
+    """For every node, the sum of its neighbours' vectors."""
+    matrix, transpose = matrices
+    product = sparse_csr_matrix_ops.sparse_matrix_mat_mul
 
     @tf.custom_gradient
-    def sums(users: Any, items: Any) -> Any:
-        def gradient(of_users: Any, of_items: Any) -> Any:
-            # The whole adjacency is symmetric, so this is the same map.
-            return sums(of_users, of_items)
+    def sums(nodes: Any) -> Any:
+        users, items = nodes[:num_users], nodes[num_users:]
+        received = tf.concat(
+            [product(matrix, items), product(transpose, users)], axis=0
+        )
+        # The whole adjacency is symmetric: its gradient is the same map.
+        return received, sums
 
-        matrix, transpose = matrices
-        product = sparse_csr_matrix_ops.sparse_matrix_mat_mul
-        result = (product(matrix, items), product(transpose, users))
-        return result, gradient
-
-    return sums(users, items)
+    return sums(nodes)

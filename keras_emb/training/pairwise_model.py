@@ -23,8 +23,8 @@ class PairwiseModel(keras.Model):
     shape `(1, 3)` on each replica.
 
     Args:
-        model: A built model with inputs `user` and `item`. What its
-            `regularized` maps these to is what `l2` weighs.
+        model: A built model with inputs `user` and `item`. The squared
+            lengths that its `regularized` maps these to are what `l2` weighs.
         sampler: Where triplets come from.
         batch_size: Triplets in a step, over all replicas.
         l2: Weight of `(|u|^2 + |i|^2 + |j|^2) / batch_size`.
@@ -47,7 +47,7 @@ class PairwiseModel(keras.Model):
         rows = getattr(model, "regularized", None) or {}
         if l2 and set(rows) != {"user", "item"}:
             raise ValueError(
-                "`l2` needs a model whose `regularized` names the rows of "
+                "`l2` needs a model whose `regularized` names "
                 f"'user' and 'item'. Received: l2={l2}, model={model.name}"
             )
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -114,5 +114,5 @@ class PairwiseModel(keras.Model):
     def _penalty(self, outputs: Any) -> Any:
         # Each user stands in two pairs and counts once.
         users = outputs["user"][: self._count]
-        squares = tf.reduce_sum(users**2) + tf.reduce_sum(outputs["item"] ** 2)
+        squares = tf.reduce_sum(users) + tf.reduce_sum(outputs["item"])
         return tf.cast(squares, tf.float32) / (self._count * self._replicas)

@@ -24,8 +24,9 @@ class Backbone(keras.Model):
         **kwargs: Arguments of `keras.Model`.
 
     Attributes:
-        regularized: By feature, the symbolic rows that a penalty on a batch
-            falls on; empty where nothing is said.
+        regularized: By feature, the symbolic squared lengths, of shape
+            `(batch,)`, that a penalty on a batch falls on; empty where
+            nothing is said.
     """
 
     table_features: ClassVar[Mapping[str, str]]

@@ -1,11 +1,13 @@
 """Pieces of backbones that see whole tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops.linalg.sparse import sparse_csr_matrix_ops
 
-__all__ = ["AllRows", "TakeRows"]
+__all__ = ["AllRows", "PairDotProduct", "all_rows", "squared_norms"]
 
 
 @keras.saving.register_keras_serializable(package="keras_emb")
@@ -32,20 +34,108 @@ class AllRows(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_emb")
-class TakeRows(keras.layers.Layer):
-    """Rows of a tensor by id.
+class PairDotProduct(keras.layers.Layer):
+    """Dot products of some rows of one tensor with some of another.
+
+    The gradient is not scattered pair by pair: it is the product of a sparse
+    matrix that holds the pairs' gradients with the other side's rows.
+
+    Call arguments:
+        inputs: Tensors of shapes `(users, dim)` and `(items, dim)`, and ids
+            into each, of shape `(batch,)`.
+
+    Output shape:
+        `(batch, 1)`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_jit = False
+
+    def call(self, inputs: Any) -> Any:
+        users, items, user_ids, item_ids = inputs
+        users, items = (tf.cast(x, tf.float32) for x in (users, items))
+        dots = _pair_dots(users, items, user_ids, item_ids)
+        return tf.cast(dots, self.compute_dtype)[:, None]
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((*inputs[2].shape, 1), self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="keras_emb")
+class SquaredNorms(keras.layers.Layer):
+    """Squared lengths of some rows of a tensor.
 
     Call arguments:
         inputs: Tensor of shape `(rows, dim)`, and ids of shape `(batch,)`.
 
     Output shape:
-        `(batch, dim)`.
+        `(batch,)`.
     """
 
     def call(self, inputs: Any) -> Any:
         rows, ids = inputs
-        return tf.gather(rows, ids)
+        return tf.gather(tf.reduce_sum(rows**2, axis=-1), ids)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        rows, ids = inputs
-        return keras.KerasTensor((*ids.shape, rows.shape[-1]), rows.dtype)
+        return keras.KerasTensor(inputs[1].shape, self.compute_dtype)
+
+
+def all_rows(
+    tables: Mapping[str, Any], inputs: Mapping[str, Any] | None = None
+) -> tuple[Any, Any]:
+    """What the tables `user` and `item` answer for all of their rows.
+
+    Args:
+        tables: The tables by name.
+        inputs: Symbolic inputs of a functional model under construction;
+            without them the rows are read here and now.
+
+    Returns:
+        Tensors of shapes `(users, dim)` and `(items, dim)`.
+    """
+    rows = []
+    for name in ("user", "item"):
+        ids = AllRows(tables[name].vocabulary_size)
+        rows.append(tables[name](ids(inputs[name] if inputs else None)))
+    return rows[0], rows[1]
+
+
+def squared_norms(
+    rows: tuple[Any, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Squared lengths of the rows of a batch's users and items.
+
+    Args:
+        rows: Rows of all users and of all items.
+        inputs: Symbolic inputs.
+    """
+    return {
+        name: SquaredNorms(dtype="float32")([whole, inputs[name]])
+        for name, whole in zip(("user", "item"), rows, strict=True)
+    }
+
+
+def _pair_dots(users: Any, items: Any, user_ids: Any, item_ids: Any) -> Any:
+    @tf.custom_gradient
+    def dots(users: Any, items: Any) -> Any:
+        products = tf.gather(users, user_ids) * tf.gather(items, item_ids)
+
+        def gradient(outer: Any) -> tuple[Any, Any]:
+            order = tf.argsort(user_ids)
+            pairs = tf.stack([user_ids, item_ids], axis=1)
+            shape = tf.stack([tf.shape(users)[0], tf.shape(items)[0]])
+            matrix = sparse_csr_matrix_ops.sparse_tensor_to_csr_sparse_matrix(
+                tf.cast(tf.gather(pairs, order), tf.int64),
+                tf.gather(outer, order),
+                tf.cast(shape, tf.int64),
+            )
+            transpose = sparse_csr_matrix_ops.sparse_matrix_transpose(
+                matrix, tf.float32
+            )
+            product = sparse_csr_matrix_ops.sparse_matrix_mat_mul
+            return product(matrix, items), product(transpose, users)
+
+        return tf.reduce_sum(products, axis=-1), gradient
+
+    return dots(users, items)

@@ -1,13 +1,17 @@
 """Light graph convolution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
 
 from keras_emb.layers import BipartiteGraph, GraphPropagation, SharedSpace
 from keras_emb.zoo.backbones.backbone import Backbone
-from keras_emb.zoo.backbones.graph_parts import AllRows, TakeRows
+from keras_emb.zoo.backbones.graph_parts import (
+    PairDotProduct,
+    all_rows,
+    squared_norms,
+)
 from keras_emb.zoo.backbones.parts import user_item_inputs, user_item_tables
 
 __all__ = ["LightGCN"]
@@ -63,29 +67,20 @@ class LightGCN(Backbone):
             tables["user"].vocabulary_size,
             tables["item"].vocabulary_size,
             num_edges,
+            num_layers,
             name="propagation",
         )
         inputs = user_item_inputs()
-        start = tuple(
-            table(AllRows(table.vocabulary_size)(inputs[name]))
-            for name, table in tables.items()
-        )
-        ends = _averages(propagation, start, num_layers)
-        rows = {
-            name: TakeRows()([end, inputs[name]])
-            for name, end in zip(tables, ends, strict=True)
-        }
-        score = keras.layers.Dot(axes=-1, dtype="float32", name="score")(
-            [rows["user"], rows["item"]]
+        start = all_rows(tables, inputs)
+        users, items = _averages(propagation(start))
+        score = PairDotProduct(dtype="float32", name="score")(
+            [users, items, inputs["user"], inputs["item"]]
         )
         super().__init__(inputs, score, tables, **kwargs)
         self.propagation = propagation
         self.num_edges = num_edges
         self.num_layers = num_layers
-        self.regularized = {
-            name: TakeRows()([whole, inputs[name]])
-            for name, whole in zip(tables, start, strict=True)
-        }
+        self.regularized = squared_norms(start, inputs)
 
     @classmethod
     def from_graph(
@@ -117,11 +112,8 @@ class LightGCN(Backbone):
         return model
 
     def encode(self) -> tuple[Any, Any]:
-        users, items = (
-            table(keras.ops.arange(table.vocabulary_size))
-            for table in (self.tables["user"], self.tables["item"])
-        )
-        return _averages(self.propagation, (users, items), self.num_layers)
+        """Vectors whose dot products are the scores."""
+        return _averages(self.propagation(all_rows(self.tables)))
 
     def usages(self) -> list[Any]:
         return [SharedSpace(("user", "item"))]
@@ -134,12 +126,7 @@ class LightGCN(Backbone):
         }
 
 
-def _averages(
-    propagation: GraphPropagation, start: tuple[Any, Any], num_layers: int
-) -> tuple[Any, Any]:
+def _averages(layers: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """Means over the layers of all users' and of all items' vectors."""
-    layers = [start]
-    for _ in range(num_layers):
-        layers.append(propagation(layers[-1]))
     users, items = zip(*layers, strict=True)
     return tuple(sum(side[1:], side[0]) / len(side) for side in (users, items))

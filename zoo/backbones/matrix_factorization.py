@@ -114,7 +114,9 @@ class MatrixFactorization(Backbone):
             )
         output = Bias(output_bias, dtype="float32", name="rating")(output)
         super().__init__(inputs, output, tables, **kwargs)
-        self.regularized = rows
+        self.regularized = {
+            name: keras.ops.sum(row**2, axis=-1) for name, row in rows.items()
+        }
         self.reduction = reduction
         self.output_bias = output_bias
 

@@ -96,8 +96,9 @@ class NeuMF(Backbone):
         output = rating_layer(output_bias)(both)
         super().__init__(inputs, output, tables, **kwargs)
         self.regularized = {
-            side: keras.layers.Concatenate(name=f"{side}_rows")(
-                [rows[f"{side}_gmf"], rows[f"{side}_mlp"]]
+            side: sum(
+                keras.ops.sum(rows[f"{side}_{path}"] ** 2, axis=-1)
+                for path in ("gmf", "mlp")
             )
             for side in inputs
         }

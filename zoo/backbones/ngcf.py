@@ -7,12 +7,54 @@ import keras
 
 from keras_emb.layers import BipartiteGraph, GraphPropagation
 from keras_emb.zoo.backbones.backbone import Backbone
-from keras_emb.zoo.backbones.graph_parts import AllRows, TakeRows
+from keras_emb.zoo.backbones.graph_parts import (
+    PairDotProduct,
+    all_rows,
+    squared_norms,
+)
 from keras_emb.zoo.backbones.parts import user_item_inputs, user_item_tables
 
 __all__ = ["NGCF"]
 
 _SLOPE = 0.2
+
+
+@keras.saving.register_keras_serializable(package="keras_emb")
+class NeighbourInteraction(keras.layers.Layer):
+    """What a node becomes of its neighbours' mean and of itself.
+
+    arXiv 1905.08108, Equation 7: `leaky(m W + b) + leaky((m * e) W' + b')`,
+    then dropout.
+
+    Args:
+        units: Width of the result.
+        rate: Share of it that is left out of a training step.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, units: int, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.rate = rate
+        self.sum = keras.layers.Dense(units, name="sum")
+        self.product = keras.layers.Dense(units, name="product")
+        self.dropout = keras.layers.Dropout(rate, name="dropout")
+
+    def build(self, input_shape: Any) -> None:
+        self.sum.build(input_shape[0])
+        self.product.build(input_shape[1])
+        self.built = True
+
+    def call(self, received: Any, own: Any, training: bool = False) -> Any:
+        result = keras.ops.leaky_relu(self.sum(received), _SLOPE)
+        result += keras.ops.leaky_relu(self.product(received * own), _SLOPE)
+        return self.dropout(result, training=training)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[0][:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units, "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable(package="keras_emb")
@@ -71,36 +113,20 @@ class NGCF(Backbone):
             tables["user"].vocabulary_size,
             tables["item"].vocabulary_size,
             num_edges,
+            len(layer_units),
+            cells=[
+                NeighbourInteraction(units, message_dropout)
+                for units in layer_units
+            ],
             normalization="mean",
             self_loops=True,
+            edge_dropout=node_dropout,
             name="propagation",
         )
         inputs = user_item_inputs()
-        start = tuple(
-            table(AllRows(table.vocabulary_size)(inputs[name]))
-            for name, table in tables.items()
-        )
-        edges = AllRows(num_edges)(inputs["user"])
-        keep = keras.layers.Dropout(node_dropout, name="node_dropout")(
-            keras.ops.ones_like(edges, dtype="float32")
-        )
-        layers = [
-            {
-                "sum": keras.layers.Dense(units, name=f"sum_{number}"),
-                "product": keras.layers.Dense(units, name=f"product_{number}"),
-                "dropout": keras.layers.Dropout(
-                    message_dropout, name=f"message_dropout_{number}"
-                ),
-            }
-            for number, units in enumerate(layer_units)
-        ]
-        ends = _concatenated(propagation, layers, start, keep)
-        rows = {
-            name: TakeRows()([end, inputs[name]])
-            for name, end in zip(tables, ends, strict=True)
-        }
-        score = keras.layers.Dot(axes=-1, dtype="float32", name="score")(
-            [rows["user"], rows["item"]]
+        ends = _concatenated(propagation(all_rows(tables, inputs)))
+        score = PairDotProduct(dtype="float32", name="score")(
+            [*ends, inputs["user"], inputs["item"]]
         )
         super().__init__(inputs, score, tables, **kwargs)
         self.propagation = propagation
@@ -108,7 +134,7 @@ class NGCF(Backbone):
         self.layer_units = list(layer_units)
         self.node_dropout = node_dropout
         self.message_dropout = message_dropout
-        self.regularized = rows
+        self.regularized = squared_norms(ends, inputs)
 
     @classmethod
     def from_graph(
@@ -139,19 +165,8 @@ class NGCF(Backbone):
         return model
 
     def encode(self) -> tuple[Any, Any]:
-        start = tuple(
-            table(keras.ops.arange(table.vocabulary_size))
-            for table in (self.tables["user"], self.tables["item"])
-        )
-        layers = [
-            {
-                "sum": self.get_layer(f"sum_{number}"),
-                "product": self.get_layer(f"product_{number}"),
-                "dropout": self.get_layer(f"message_dropout_{number}"),
-            }
-            for number in range(len(self.layer_units))
-        ]
-        return _concatenated(self.propagation, layers, start, None)
+        """Vectors whose dot products are the scores."""
+        return _concatenated(self.propagation(all_rows(self.tables)))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -163,29 +178,15 @@ class NGCF(Backbone):
         }
 
 
-def _concatenated(
-    propagation: GraphPropagation,
-    layers: Sequence[Mapping[str, Any]],
-    start: tuple[Any, Any],
-    keep: Any,
-) -> tuple[Any, Any]:
+def _concatenated(layers: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     """The vectors of all layers beside one another, users' and items'."""
-    current, outputs = start, [start]
-    for layer in layers:
-        means = propagation(current, keep=keep)
-        current = tuple(
-            layer["dropout"](
-                _leaky(layer["sum"](mean))
-                + _leaky(layer["product"](mean * own))
-            )
-            for mean, own in zip(means, current, strict=True)
-        )
-        outputs.append(tuple(keras.ops.normalize(x, axis=-1) for x in current))
-    return tuple(
-        keras.ops.concatenate(side, axis=-1)
-        for side in zip(*outputs, strict=True)
+    first, *others = layers
+    scaled = [
+        tuple(keras.ops.normalize(side, axis=-1) for side in layer)
+        for layer in others
+    ]
+    users, items = zip(first, *scaled, strict=True)
+    return (
+        keras.ops.concatenate(users, axis=-1),
+        keras.ops.concatenate(items, axis=-1),
     )
-
-
-def _leaky(x: Any) -> Any:
-    return keras.ops.leaky_relu(x, _SLOPE)
