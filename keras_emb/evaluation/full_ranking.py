@@ -17,8 +17,8 @@ from keras_emb.evaluation.ranking_result import RankingResult
 
 __all__ = ["FullRanking"]
 
-# 16 MB of scores a block: large enough to keep all cores busy.
-_BLOCK_SCORES = 1 << 22
+# 8 MB of scores a block: more are slower, as they leave the caches.
+_BLOCK_SCORES = 1 << 21
 
 
 class FullRanking:
@@ -69,7 +69,7 @@ class FullRanking:
         cutoffs: Lengths of the lists, see `ranking_metrics`. Places that the
             catalogue cannot fill hold nothing.
         block_size: Users scored at a time; by default as many as give about
-            four million scores.
+            two million scores.
 
     Raises:
         ValueError: For other features or another part, cutoffs or a block size
@@ -97,7 +97,8 @@ class FullRanking:
         self._block_size = block_size
         held_out: Examples = getattr(interactions, part)
         seen = _seen(interactions, part, self._item_rows)
-        positives = np.setdiff1d(known_pairs(held_out, self._item_rows), seen)
+        pairs = known_pairs(held_out, self._item_rows)
+        positives = pairs[~_within(pairs, seen)]
         self._num_positives = np.bincount(
             positives // self._item_rows, minlength=user_rows
         ) + _unknown_items(held_out, user_rows)
@@ -110,11 +111,8 @@ class FullRanking:
             )
         # Nobody is recommended row 0.
         never = self._users.astype(np.int64) * self._item_rows
-        self._seen = self._by_number(np.union1d(seen, never))
-        # Above all keys, so that every search ends at an entry.
-        self._positives = np.append(
-            self._by_number(positives), np.iinfo(np.int64).max
-        )
+        self._seen = self._by_number(np.sort(np.concatenate([seen, never])))
+        self._positives = self._by_number(positives)
         self._rankers: weakref.WeakKeyDictionary[Any, Any] = (
             weakref.WeakKeyDictionary()
         )
@@ -177,8 +175,7 @@ class FullRanking:
                 "Received: scores that are not finite"
             )
         keys = numbers[:, None] * self._item_rows + items.numpy()
-        place = np.searchsorted(self._positives, keys)
-        return np.asarray(self._positives[place] == keys)
+        return _within(keys, self._positives)
 
     def _of_all(
         self, values: npt.NDArray[np.float64]
@@ -210,14 +207,24 @@ def _check(interactions: Interactions, part: str) -> None:
 def _seen(
     interactions: Interactions, part: str, item_rows: int
 ) -> npt.NDArray[np.int64]:
-    """The pairs that nobody may be recommended again."""
-    seen = known_pairs(interactions.train, item_rows)
-    if part == "validation":
-        return seen
-    return np.union1d(seen, known_pairs(interactions.validation, item_rows))
+    """The pairs that are not recommended again, ascending."""
+    parts = [interactions.train]
+    if part == "test":
+        parts.append(interactions.validation)
+    return np.sort(
+        np.concatenate([known_pairs(seen, item_rows) for seen in parts])
+    )
 
 
 def _unknown_items(part: Examples, user_rows: int) -> npt.NDArray[np.int64]:
     """How many unknown items each known user has."""
     user, item = part.features["user"], part.features["item"]
     return np.bincount(user[(user > 0) & (item == 0)], minlength=user_rows)
+
+
+def _within(
+    keys: npt.NDArray[np.int64], ascending: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which keys are among ascending ones."""
+    first = np.searchsorted(ascending, keys, side="left")
+    return np.asarray(np.searchsorted(ascending, keys, side="right") > first)
