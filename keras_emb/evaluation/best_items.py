@@ -18,8 +18,8 @@ def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any]:
 
     Args:
         scores: Floats of shape `(users, items)`.
-        seen: Different places in the flattened `scores`, `(n,)`, int64: what
-            is in them comes last.
+        seen: Places in the flattened `scores`, `(n,)`, int64: what is in them
+            comes last.
         places: How many items, at most `items`.
 
     Returns:

@@ -26,8 +26,8 @@ class FullRanking:
 
     Every item of the vocabulary competes, but for row 0, which stands for
     unknown ids, and the items the user is known to have seen: those of the
-    training part, and of the validation part when the test part is ranked (Qu
-    et al., arXiv 2304.03501, Section 5). Of equal scores the lower row comes
+    training part, and of the validation part when the test part is ranked: the
+    protocol of Qu et al., arXiv 2304.03501. Of equal scores the lower row comes
     first.
 
     The positives are the different pairs of the part. A pair seen before is

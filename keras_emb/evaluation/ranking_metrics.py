@@ -21,7 +21,7 @@ def ranking_metrics(
     the ideal list of `min(k, P)` hits; the hit rate is 1 where there is a hit;
     MRR is one over the place of the first hit; MAP is the sum of the
     precisions at the hits over `min(k, P)`. Recall and NDCG are those of Qu et
-    al., arXiv 2304.03501, Section 5. A user without positives has 0 everywhere.
+    al., arXiv 2304.03501. A user without positives has 0 everywhere.
 
     >>> metrics = ranking_metrics([[False, True, True]], [4], cutoffs=(1, 2))
     >>> [float(metrics[name][0]) for name in ("recall@1", "recall@2", "mrr@2")]

@@ -4,6 +4,7 @@ import weakref
 import numpy as np
 import pytest
 
+from keras_emb.datasets import Examples, Interactions, Vocabulary
 from keras_emb.evaluation import FullRanking
 from tests.evaluation.rankings import (
     CodeModel,
@@ -206,6 +207,12 @@ def test_refuses_arguments():
         FullRanking(data, cutoffs=[0])
     with pytest.raises(ValueError, match="Received: block_size=0"):
         FullRanking(data, block_size=0)
+    part = Examples({"genre": [1]}, label=[1])
+    genres = Interactions(
+        part, part, part, {"genre": Vocabulary([1])}, {"name": "by hand"}
+    )
+    with pytest.raises(ValueError, match=r"Received: \['genre'\]"):
+        FullRanking(genres)
     nothing_new = make_interactions(
         2, 3, train=[(1, 1)], validation=[(1, 1), (0, 2)]
     )
