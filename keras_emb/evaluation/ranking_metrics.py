@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +116,7 @@ def _discounts(places: int) -> npt.NDArray[np.float64]:
 
 
 def _share(
-    part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]
+    part: npt.NDArray[Any], whole: npt.NDArray[Any]
 ) -> npt.NDArray[np.float64]:
     """Quotients, 0 where there is no whole."""
     # Where the whole is 0 the part is, too.
