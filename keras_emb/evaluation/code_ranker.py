@@ -60,7 +60,6 @@ class CodeRanker:
             )
         if self._rank is None:
             self._rank = self._trace(*codes)
-
         return functools.partial(self._rank, *codes)
 
     def _codes(self) -> tuple[Any, Any]:
