@@ -18,6 +18,7 @@ from keras_emb.datasets.row_split import RowSplit
 from keras_emb.datasets.synthetic import PlantedRatings, synthetic
 from keras_emb.datasets.task_labels import task_labels
 from keras_emb.datasets.vocabulary import Vocabulary
+from keras_emb.datasets.yelp2018 import read_yelp2018
 
 __all__ = [
     "Examples",
@@ -37,6 +38,7 @@ __all__ = [
     "load_ratings",
     "load_stream",
     "read_ratings",
+    "read_yelp2018",
     "splits",
     "synthetic",
     "task_labels",

@@ -11,6 +11,7 @@ from keras_emb.datasets.interactions import Interactions
 from keras_emb.datasets.movielens.files import CONFIGS, read_ratings
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.synthetic import synthetic
+from keras_emb.datasets.yelp2018 import read_yelp2018
 
 __all__ = ["available", "load", "load_ratings", "load_stream"]
 
@@ -26,7 +27,7 @@ def available() -> list[str]:
     >>> "synthetic" in available()
     True
     """
-    return sorted([*_MOVIELENS, "synthetic"])
+    return sorted([*_MOVIELENS, "synthetic", "yelp2018"])
 
 
 def load(
@@ -42,8 +43,9 @@ def load(
 
     MovieLens is read from the official files in `data_dir`, or in the folder
     named by the environment variable `KERAS_EMB_DATA`; without either, through
-    TensorFlow Datasets, which downloads it once. The synthetic data are always
-    the same: `seed` changes their split only.
+    TensorFlow Datasets, which downloads it once. Yelp2018 is read from such a
+    folder only, since its terms forbid passing it on. The synthetic data are
+    always the same: `seed` changes their split only.
 
     >>> interactions = load("synthetic", split="per_user_random", seed=1)
     >>> sorted(interactions.vocabularies)
@@ -133,6 +135,8 @@ def load_ratings(
         return clean(synthetic().ratings, min_item_ratings)
     if name in _MOVIELENS:
         return _movielens(_MOVIELENS[name], data_dir, min_item_ratings)
+    if name == "yelp2018":
+        return _yelp2018(data_dir, min_item_ratings)
     raise ValueError(
         f"`name` must be one of {available()}. Received: name={name!r}"
     )
@@ -143,10 +147,30 @@ def _movielens(
     data_dir: str | os.PathLike[str] | None,
     min_item_ratings: int,
 ) -> Ratings:
-    folder = data_dir or os.environ.get("KERAS_EMB_DATA")
+    folder = _folder(data_dir)
     if folder:
         return read_ratings(folder, config, min_item_ratings=min_item_ratings)
     return clean(_read_with_tfds(config), min_item_ratings)
+
+
+def _yelp2018(
+    data_dir: str | os.PathLike[str] | None, min_item_ratings: int
+) -> Ratings:
+    folder = _folder(data_dir)
+    if not folder:
+        raise ValueError(
+            "`data_dir` or KERAS_EMB_DATA must name a folder with yelp2018/"
+            "train.txt and yelp2018/test.txt, as NGCF and LightGCN released "
+            "them: they may not be passed on, so there is no download. "
+            f"Received: data_dir={data_dir!r}"
+        )
+    return read_yelp2018(folder, min_item_ratings=min_item_ratings)
+
+
+def _folder(
+    data_dir: str | os.PathLike[str] | None,
+) -> str | os.PathLike[str] | None:
+    return data_dir or os.environ.get("KERAS_EMB_DATA")
 
 
 def _read_with_tfds(config: str) -> Ratings:

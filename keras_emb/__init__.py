@@ -13,7 +13,7 @@ from keras_emb.compression import (
     memory_report,
     threshold_assignment,
 )
-from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
 from keras_emb.layers import (
     DenseEmbedding,
     DotProduct,
@@ -63,6 +63,7 @@ __all__ = [
     "CompactionReport",
     "DenseEmbedding",
     "DotProduct",
+    "FullRanking",
     "IntoDense",
     "MagnitudePruning",
     "MaskedEmbedding",

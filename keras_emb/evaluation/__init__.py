@@ -1,5 +1,7 @@
 """Measuring quality."""
 
+from keras_emb.evaluation.entity_quality import quality_of_entities
+from keras_emb.evaluation.full_ranking import FullRanking
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.prequential import (
     mean_by_popularity,
@@ -7,13 +9,19 @@ from keras_emb.evaluation.prequential import (
     prequential_scores,
     running_mean,
 )
+from keras_emb.evaluation.ranking_metrics import ranking_metrics
+from keras_emb.evaluation.ranking_result import RankingResult
 from keras_emb.evaluation.rating_metrics import rating_metrics
 
 __all__ = [
+    "FullRanking",
     "Predictor",
+    "RankingResult",
     "mean_by_popularity",
     "popularity_before",
     "prequential_scores",
+    "quality_of_entities",
+    "ranking_metrics",
     "rating_metrics",
     "running_mean",
 ]

@@ -6,6 +6,7 @@ import pytest
 
 from keras_emb.datasets import available, load
 from tests.datasets.movielens.fake_files import random_rows, write_fake_files
+from tests.datasets.yelp2018 import fake_files as yelp2018
 
 NAMES = [
     "movielens_100k",
@@ -35,7 +36,7 @@ def _same(one, two):
 
 
 def test_available_names():
-    assert available() == [*NAMES, "synthetic"]
+    assert available() == [*NAMES, "synthetic", "yelp2018"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,6 +54,20 @@ def test_reads_the_official_files(tmp_path, monkeypatch, name):
     assert sizes == [100, 60, 40]
     monkeypatch.setenv("KERAS_EMB_DATA", str(tmp_path))
     _same(load(name, shares=(0.5, 0.3, 0.2)), interactions)
+
+
+def test_yelp2018_is_split_anew(tmp_path, monkeypatch):
+    lists = {user: range(user, user + 6) for user in range(10)}
+    yelp2018.write_fake_files(tmp_path, lists, {0: [20, 21], 3: [22, 23]})
+    interactions = load(
+        "yelp2018", data_dir=tmp_path, split="per_user_random", seed=1
+    )
+    assert len(interactions.train) == 8 * 3 + 2 * 4
+    assert len(interactions.validation) + len(interactions.test) == 32
+    assert set(interactions.train.label) == {1.0}
+    assert interactions.train.time is None
+    monkeypatch.setenv("KERAS_EMB_DATA", str(tmp_path))
+    _same(load("yelp2018", split="per_user_random", seed=1), interactions)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +137,10 @@ def test_refuses(tmp_path):
         load("movielens")
     with pytest.raises(ValueError, match="`folder` must be 'ml-1m'"):
         load("movielens_1m", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="`folder` must be 'yelp2018'"):
+        load("yelp2018", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="yelp2018/train.txt.*no download"):
+        load("yelp2018")
     with pytest.raises(ValueError, match="`split` must be one of"):
         load("synthetic", split="by_genre")
     with pytest.raises(ValueError, match="Received: depth"):

@@ -1,4 +1,4 @@
-"""The published figures of MovieLens, where KERAS_EMB_DATA names the files."""
+"""The published figures of real data, where KERAS_EMB_DATA names the files."""
 
 import functools
 import os
@@ -6,8 +6,15 @@ import os
 import numpy as np
 import pytest
 
-from keras_emb.datasets import Interactions, Ratings, load, read_ratings
+from keras_emb.datasets import (
+    Interactions,
+    Ratings,
+    load,
+    read_ratings,
+    read_yelp2018,
+)
 from keras_emb.datasets.movielens.files import find_ratings
+from keras_emb.datasets.yelp2018 import find_yelp2018
 
 FIGURES = {
     "100k": (100_000, 943, 1_682),
@@ -16,11 +23,16 @@ FIGURES = {
 }
 
 
-@functools.cache
-def _read(config) -> Ratings:
+def _folder() -> str:
     folder = os.environ.get("KERAS_EMB_DATA")
     if not folder:
         pytest.skip("KERAS_EMB_DATA is not set")
+    return folder
+
+
+@functools.cache
+def _read(config) -> Ratings:
+    folder = _folder()
     try:
         find_ratings(folder, config)
     except ValueError:
@@ -88,3 +100,26 @@ def test_rows_of_unknown_time_in_one_million():
     assert interactions.dropped == {"unknown_time": unknown}
     users = len(np.unique(ratings.user[ratings.time > 0]))
     assert len(interactions.test) == len(interactions.validation) == users
+
+
+def test_yelp2018():
+    folder = _folder()
+    try:
+        find_yelp2018(folder)
+    except ValueError:
+        pytest.skip("KERAS_EMB_DATA does not hold yelp2018")
+    ratings = read_yelp2018(folder)
+    assert len(ratings) == 1_237_259 + 324_147
+    assert ratings.dropped == {}
+    np.testing.assert_array_equal(np.unique(ratings.user), np.arange(31_668))
+    np.testing.assert_array_equal(np.unique(ratings.item), np.arange(38_048))
+    interactions = Interactions.from_ratings(ratings, "per_user_random")
+    shares = [
+        len(part) / len(ratings)
+        for part in (
+            interactions.train,
+            interactions.validation,
+            interactions.test,
+        )
+    ]
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=1e-3)
