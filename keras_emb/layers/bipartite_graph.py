@@ -66,7 +66,8 @@ class BipartiteGraph:
                 "`users` and `items` must be of one length. "
                 f"Received: {len(users)} and {len(items)}"
             )
-        edges = np.unique(users.astype(np.int64) * num_items + items)
+        edges = np.sort(users.astype(np.int64) * num_items + items)
+        edges = edges[np.diff(edges, prepend=-1) > 0]
         degrees = np.bincount(edges // num_items, minlength=num_users)
         return cls(
             degrees.astype(np.int32),
