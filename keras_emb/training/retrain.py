@@ -17,7 +17,7 @@ from keras_emb.layers import (
     replace_tables,
     table_values,
 )
-from keras_emb.layers.rebuild import rebuild
+from keras_emb.layers.reinitialize import reinitialize
 from keras_emb.training.fit_interactions import fit_interactions
 from keras_emb.training.train import TrainingRecord
 from keras_emb.training.training_recipe import TrainingRecipe
@@ -106,7 +106,7 @@ def retrain(
         )
     if start == "scratch":
         keras.utils.set_random_seed(seed)
-        model = rebuild(model, {})
+        model = reinitialize(model)
     masked = apply_assignment(model, assignment)
     record = fit_interactions(
         masked,

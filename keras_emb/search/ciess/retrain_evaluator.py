@@ -1,0 +1,72 @@
+"""Values sizes by training a recommender anew, as the paper does."""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_emb.datasets import Interactions
+from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.search.ciess.sized_recommender import SizedRecommender
+from keras_emb.training import PairwiseRecipe
+
+__all__ = ["RetrainEvaluator"]
+
+
+class RetrainEvaluator:
+    """Trains a fresh recommender a short while for every candidate.
+
+    Qu et al., "Continuous Input Embedding Size Search for Recommender
+    Systems", arXiv 2304.03501, Algorithm 1: the quality of sizes is that of a
+    recommender trained with them from a random start, against one of full
+    size trained to convergence.
+
+    Args:
+        model: The full-size recommender, trained to convergence.
+        interactions: Training and validation examples.
+        recipe: How recommenders are trained to convergence.
+        steps: Steps of training that a candidate gets.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        interactions: Interactions,
+        recipe: PairwiseRecipe,
+        *,
+        steps: int = 250,
+    ) -> None:
+        if steps < 1:
+            raise ValueError(
+                f"`steps` must be at least 1. Received: steps={steps}"
+            )
+        self.recommender = SizedRecommender(model, interactions, recipe)
+        self.steps = steps
+
+    def full_size(self) -> Evaluation:
+        """The given recommender's quality."""
+        self.recommender.start(self.recommender.full_sizes)
+        return self.recommender.evaluation()
+
+    def evaluate(
+        self, sizes: Mapping[str, np.ndarray], seed: int
+    ) -> Evaluation:
+        """Quality after a short training.
+
+        Args:
+            sizes: Sizes by side.
+            seed: Seed of first weights and triplets.
+        """
+        self.recommender.start(sizes, seed)
+        self.recommender.train(seed, max_steps=self.steps, validated=False)
+        return self.recommender.evaluation()
+
+    def retrain(self, sizes: Mapping[str, np.ndarray], seed: int) -> float:
+        """Quality after training to convergence.
+
+        Args:
+            sizes: Sizes by side.
+            seed: Seed of first weights and triplets.
+        """
+        self.recommender.start(sizes, seed)
+        return self.recommender.train(seed).best["quality"]

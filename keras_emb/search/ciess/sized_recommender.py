@@ -1,0 +1,182 @@
+"""One recommender whose sizes and weights are set again and again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.compression import SizeAssignment
+from keras_emb.datasets import Interactions
+from keras_emb.evaluation import FullRanking, quality_of_entities
+from keras_emb.layers import BipartiteGraph, find_tables, table_features
+from keras_emb.layers.reinitialize import reinitialize
+from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.training import (
+    PairwiseRecipe,
+    PairwiseTrainer,
+    TrainingRecord,
+    apply_assignment,
+)
+
+__all__ = ["SizedRecommender", "sizes_of_tables"]
+
+
+def sizes_of_tables(
+    model: keras.Model, sizes: Mapping[str, Any]
+) -> SizeAssignment:
+    """Gives every table the sizes of the entities that are looked up in it.
+
+    >>> from keras_emb.zoo import NeuMF
+    >>> model = NeuMF.from_sizes(
+    ...     users=2, items=2, embedding_dim=4, equal_widths=True
+    ... )
+    >>> sizes = sizes_of_tables(model, {"user": [1, 4], "item": [2, 2]})
+    >>> sizes.sizes("user_mlp").tolist()
+    [1, 4]
+
+    Args:
+        model: A model of users and items. Tables of one coordinate (biases)
+            are left alone.
+        sizes: Integers of shape `(rows,)` by input feature.
+
+    Returns:
+        An assignment for the model's tables.
+    """
+    features = table_features(model)
+    tables = {
+        name: table
+        for name, table in find_tables(model).items()
+        if table.output_dim > 1
+    }
+    return SizeAssignment.from_sizes(
+        {name: np.asarray(sizes[features[name]]) for name in tables},
+        {name: int(table.output_dim) for name, table in tables.items()},
+    )
+
+
+class SizedRecommender:
+    """Trains and values one recommender at any sizes, traced once.
+
+    A search asks for hundreds of recommenders that differ in their sizes and
+    first weights only. They take turns in one model: the sizes are weights of
+    its `MaskedEmbedding` tables, and nothing is traced anew.
+
+    Args:
+        model: A model of users and items; it stays as it is.
+        interactions: Training and validation examples.
+        recipe: How it is trained.
+        cutoffs: Lengths of the lists that are valued.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        interactions: Interactions,
+        recipe: PairwiseRecipe,
+        cutoffs: Sequence[int] = (5, 10, 20),
+    ) -> None:
+        rows = {k: len(v) for k, v in interactions.vocabularies.items()}
+        widths = {
+            table.output_dim
+            for table in find_tables(model).values()
+            if table.output_dim > 1
+        }
+        if len(widths) != 1:
+            raise ValueError(
+                "The tables of `model` must be of one width, as users and "
+                f"items have one size each. Received: widths {sorted(widths)}"
+            )
+        self.d_max = int(widths.pop())
+        self.full_sizes = {
+            side: np.full(count, self.d_max) for side, count in rows.items()
+        }
+        self.model = apply_assignment(
+            model, sizes_of_tables(model, self.full_sizes)
+        )
+        self._interactions = interactions
+        self._cutoffs = tuple(cutoffs)
+        self._ranking = FullRanking(interactions, "validation", cutoffs)
+        train = interactions.train.features
+        graph = BipartiteGraph.from_pairs(
+            train["user"], train["item"], rows["user"], rows["item"]
+        )
+        self._trainer = PairwiseTrainer(self.model, graph, recipe)
+        self._first_weights = self.model.get_weights()
+
+    def start(self, sizes: Mapping[str, Any], seed: int | None = None) -> None:
+        """Sets sizes, and weights from which to go on.
+
+        Args:
+            sizes: Integers in `0 .. d_max` of shape `(rows,)`, by side.
+            seed: Seed of fresh weights; the weights of the model that the
+                recommender was made of by default.
+        """
+        if seed is None:
+            self.model.set_weights(self._first_weights)
+        else:
+            keras.utils.set_random_seed(seed)
+            fresh = reinitialize(self.model)
+            for own, new in zip(
+                self.model.trainable_variables,
+                fresh.trainable_variables,
+                strict=True,
+            ):
+                own.assign(new.value)
+        assignment = sizes_of_tables(self.model, sizes)
+        tables = find_tables(self.model)
+        for name in assignment.tables:
+            tables[name].assign_sizes(assignment.sizes(name))
+
+    def train(
+        self,
+        seed: int,
+        *,
+        max_steps: int | None = None,
+        validated: bool = True,
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 20.0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> TrainingRecord:
+        """Trains from the weights and at the sizes of the moment.
+
+        Args:
+            seed: Seed of the triplets.
+            max_steps: Most steps, if not the recipe's.
+            validated: Whether the best state on validation is kept, the
+                first one included.
+            checkpoint: File for the state of the run.
+            checkpoint_seconds: Least time between two saves.
+            settings: What else a checkpoint must share.
+
+        Returns:
+            The record of the run; `quality` is what `evaluation` scores.
+        """
+        return self._trainer.fit(
+            seed,
+            self._validate if validated else None,
+            monitor="quality",
+            max_steps=max_steps,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            settings=settings,
+        )
+
+    def evaluation(self) -> Evaluation:
+        """Quality of every user and item on validation, and of the whole."""
+        result = self._ranking(self.model)
+        quality = quality_of_entities(result, self._interactions, self._cutoffs)
+        return Evaluation(quality, self._quality(result.metrics))
+
+    def _validate(self, model: keras.Model) -> dict[str, float]:
+        metrics = dict(self._ranking(model).metrics)
+        return {**metrics, "quality": self._quality(metrics)}
+
+    def _quality(self, metrics: Mapping[str, float]) -> float:
+        names = [
+            f"{metric}@{cutoff}"
+            for metric in ("recall", "ndcg")
+            for cutoff in self._cutoffs
+        ]
+        return float(np.mean([metrics[name] for name in names]))
