@@ -150,12 +150,13 @@ def list_(what: Listed) -> None:
         lines = available()
     else:
         from keras_emb.experiments.config import METHODS, experiment_names
+        from keras_emb.experiments.ranking import RANKING_METHODS
         from keras_emb.experiments.streams import STREAM_METHODS
 
         if what is Listed.experiments:
             lines = experiment_names()
         else:
-            methods = {**METHODS, **STREAM_METHODS}
+            methods = {**METHODS, **STREAM_METHODS, **RANKING_METHODS}
             width = max(map(len, methods))
             lines = [
                 f"{name:{width}}  {text}" for name, text in methods.items()

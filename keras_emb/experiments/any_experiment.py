@@ -5,18 +5,26 @@ from pathlib import Path
 from typing import Any
 
 from keras_emb.experiments.config import ExperimentConfig, read_experiment
+from keras_emb.experiments.ranking import (
+    RankingExperimentConfig,
+    run_ranking_experiment,
+)
 from keras_emb.experiments.run import run_experiment
 from keras_emb.experiments.streams import (
     StreamExperimentConfig,
     run_stream_experiment,
 )
 
-__all__ = ["load_experiment", "run_any_experiment"]
+__all__ = ["AnyExperimentConfig", "load_experiment", "run_any_experiment"]
+
+AnyExperimentConfig = (
+    ExperimentConfig | RankingExperimentConfig | StreamExperimentConfig
+)
 
 
 def load_experiment(
     name: str | Path, overrides: Sequence[str] = ()
-) -> ExperimentConfig | StreamExperimentConfig:
+) -> AnyExperimentConfig:
     """Reads an experiment; its `method` says of which kind it is.
 
     >>> type(load_experiment("demo")).__name__
@@ -36,11 +44,13 @@ def load_experiment(
     values = read_experiment(name, overrides)
     if values.get("method") == "autoemb":
         return StreamExperimentConfig.from_dict(values)
+    if values.get("method") == "ciess":
+        return RankingExperimentConfig.from_dict(values)
     return ExperimentConfig.from_dict(values)
 
 
 def run_any_experiment(
-    config: ExperimentConfig | StreamExperimentConfig,
+    config: AnyExperimentConfig,
     out: Path,
     **arguments: Any,
 ) -> dict[str, Any]:
@@ -56,4 +66,6 @@ def run_any_experiment(
     """
     if isinstance(config, StreamExperimentConfig):
         return run_stream_experiment(config, out, **arguments)
+    if isinstance(config, RankingExperimentConfig):
+        return run_ranking_experiment(config, out, **arguments)
     return run_experiment(config, out, **arguments)

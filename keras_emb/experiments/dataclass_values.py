@@ -26,7 +26,8 @@ def from_values(cls: type[_T], values: Any, name: str = "") -> _T:
 
     Args:
         cls: Dataclass whose fields are booleans, numbers, strings, tuples of
-            them, dictionaries, dataclasses, or one of these or `None`.
+            them, literals, dictionaries, also of dataclasses, dataclasses,
+            or one of these or `None`.
         values: Mapping of field names to values.
         name: Dotted name of the dataclass's place, for messages.
 
@@ -118,7 +119,18 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise _wrong_type("a mapping", value, name)
+        inner = (typing.get_args(hint) or (str, Any))[1]
+        if dataclasses.is_dataclass(inner):
+            return {
+                key: _convert(inner, item, f"{name}.{key}")
+                for key, item in value.items()
+            }
         return dict(value)
+    if origin is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value not in allowed:
+            raise _wrong_type(f"one of {', '.join(allowed)}", value, name)
+        return value
     return _convert_scalar(hint, value, name)
 
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
+from keras_emb.experiments.result import main_metric
 from keras_emb.experiments.size_summary import popularity_deciles
 
 __all__ = [
@@ -40,6 +41,11 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "random": (_PINK, "P", "--"),
     "magnitude": (_ORANGE, "D", "-"),
     "magnitude_aligned": (_ORANGE, "d", "--"),
+    "mixed_random": (_PINK, "P", "--"),
+    "budgeted_random": (_PINK, "p", "-."),
+    "pep": (_ORANGE, "D", "-"),
+    "ciess": (_SKY, "^", "-"),
+    "ciess_aligned": (_BLUE, "o", "-"),
     "dnis": (_SKY, "^", "-"),
     "dnis_aligned_mask": (_GREEN, "X", "--"),
     "dnis_aligned_prefix": (_BLUE, "o", "-"),
@@ -77,15 +83,16 @@ def plot_quality(
     result: Mapping[str, Any],
     path: str | os.PathLike[str],
     *,
-    metric: str = "mse",
+    metric: str | None = None,
 ) -> None:
-    """Draws the test error of every method against its tables' memory.
+    """Draws every method's test quality against its tables' memory.
 
     Args:
-        result: As `build_result` made it; error bars where it has seeds.
+        result: What `result.json` holds; error bars where it has seeds.
         path: PNG file to write.
-        metric: Metric to show.
+        metric: Metric to show; the result's main one by default.
     """
+    metric = metric or main_metric(result)[0]
     with figure(path, (8.4, 4.8)) as drawn:
         ax = drawn.add_subplot()
         ticks: set[float] = set()

@@ -17,6 +17,7 @@ __all__ = [
     "build_result",
     "collect_records",
     "combine",
+    "main_metric",
     "merge_results",
     "sample_std",
     "validate_record",
@@ -268,6 +269,25 @@ def validate_result(result: Mapping[str, Any]) -> None:
         for share, cell in of_method.items():
             for key in ("share", "mean", "std", "per_seed"):
                 _require(cell, key, f"result.baselines.{method}.{share}")
+
+
+def main_metric(result: Mapping[str, Any]) -> tuple[str, bool]:
+    """The metric a result is told by, and whether more of it is better.
+
+    >>> main_metric({"metrics": {"test": {"ndcg@5": 0.1, "ndcg@20": 0.2}}})
+    ('ndcg@20', True)
+
+    Args:
+        result: What `result.json` holds.
+
+    Returns:
+        `("mse", False)`, or the NDCG of the longest list and `True`.
+    """
+    metrics = result["metrics"]["test"]
+    lists = [name for name in metrics if name.startswith("ndcg@")]
+    if not lists:
+        return "mse", False
+    return max(lists, key=lambda name: int(name.partition("@")[2])), True
 
 
 def _require(values: Any, key: str, place: str) -> Any:

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.datasets import Vocabulary
-from keras_emb.evaluation import Predictor, rating_metrics
-from keras_emb.experiments.any_experiment import load_experiment
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.datasets import Interactions, Vocabulary
+from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
+from keras_emb.experiments.any_experiment import (
+    AnyExperimentConfig,
+    load_experiment,
+)
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
+from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.streams import StreamExperimentConfig
 
@@ -35,7 +38,7 @@ class SavedRun:
         result: What `result.json` holds.
     """
 
-    config: ExperimentConfig | StreamExperimentConfig
+    config: AnyExperimentConfig
     model: keras.Model
     assignment: SizeAssignment
     vocabularies: dict[str, Vocabulary]
@@ -92,15 +95,12 @@ class SavedRun:
                 f"Received: {self.config.experiment}"
             )
         data = load_interactions(self.config.dataset, data_dir)
-        features = {
-            feature: _translate(
-                rows, data.vocabularies[feature], self.vocabularies[feature]
-            )
-            for feature, rows in data.test.features.items()
-        }
-        metrics = rating_metrics(
-            Predictor(self.model)(features), data.test.label
-        )
+        if isinstance(self.config, RankingExperimentConfig):
+            # Rows keep their order in these runs.
+            ranking = FullRanking(data, "test", self.config.cutoffs)
+            metrics = dict(ranking(self.model).metrics)
+        else:
+            metrics = self._rating_metrics(data)
         recorded = self.result["metrics"]["test"]
         for name, value in metrics.items():
             if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
@@ -110,6 +110,15 @@ class SavedRun:
                     "another model."
                 )
         return metrics
+
+    def _rating_metrics(self, data: Interactions) -> dict[str, float]:
+        features = {
+            feature: _translate(
+                rows, data.vocabularies[feature], self.vocabularies[feature]
+            )
+            for feature, rows in data.test.features.items()
+        }
+        return rating_metrics(Predictor(self.model)(features), data.test.label)
 
 
 def _refuse_incomplete(folder: Path) -> None:

@@ -5,23 +5,32 @@ from typing import Any
 
 from rich.table import Table
 
+from keras_emb.experiments.result import main_metric
+
 __all__ = ["comparison_table", "result_table", "summary_table"]
 
 
 def summary_table(
-    result: Mapping[str, Any], *, metric: str = "mse", part: str = "test"
+    result: Mapping[str, Any],
+    *,
+    metric: str | None = None,
+    part: str = "test",
 ) -> Table:
     """Lays out every method at every share.
 
     Args:
-        result: As `build_result` made it.
-        metric: Metric to show; the least of a column stands out.
+        result: What `result.json` holds.
+        metric: Metric to show, the result's main one by default; the best of
+            a column stands out.
         part: `"test"` or `"validation"`.
 
     Returns:
         A table of methods by kept shares: mean and standard deviation over
         seeds.
     """
+    main, more_is_better = main_metric(result)
+    metric = metric or main
+    choose = max if more_is_better else min
     baselines = result["baselines"]
     shares = sorted(
         {cell["share"] for of in baselines.values() for cell in of.values()},
@@ -40,7 +49,7 @@ def summary_table(
         for cell in of_method.values()
     }
     best = {
-        share: min(
+        share: choose(
             value
             for (_, at), value in means.items()
             if at == share and _is_number(value)
@@ -82,7 +91,9 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         "artifact_on_disk" in cell["mean"]["bytes"] for _, cell in rows
     )
     table = Table(title=f"{result['experiment']}: quality and size")
-    for column in ("method", "kept", "test MSE", "parameters", "table bytes"):
+    metric = main_metric(result)[0]
+    quality = f"test {metric.upper()}"
+    for column in ("method", "kept", quality, "parameters", "table bytes"):
         table.add_column(
             column, justify="left" if column == "method" else "right"
         )
@@ -93,7 +104,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
         values = [
             method,
             f"{cell['share']:.4g}",
-            _with_spread(mean["test"]["mse"], cell["std"]["test"]["mse"]),
+            _with_spread(mean["test"][metric], cell["std"]["test"][metric]),
             f"{mean['parameters']:,.0f}",
             f"{_table_bytes(cell):,.0f}",
         ]

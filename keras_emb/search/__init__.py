@@ -4,7 +4,9 @@ from keras_emb.search.autoemb import AutoEmb
 from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
 from keras_emb.search.rules import (
+    BudgetedRandom,
     MagnitudePruning,
+    MixedRandom,
     PowerRule,
     RandomBlocks,
     Uniform,
@@ -14,7 +16,9 @@ __all__ = [
     "CIESS",
     "DNIS",
     "AutoEmb",
+    "BudgetedRandom",
     "MagnitudePruning",
+    "MixedRandom",
     "PowerRule",
     "RandomBlocks",
     "Uniform",

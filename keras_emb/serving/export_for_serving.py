@@ -112,7 +112,11 @@ def export_for_serving(
     shutil.rmtree(temporary, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
     try:
-        archive.write_out(temporary, verbose=False)
+        # A server asks for no gradient, and a sparse matrix has none to save.
+        options = tf.saved_model.SaveOptions(
+            experimental_custom_gradients=False
+        )
+        archive.write_out(temporary, options=options, verbose=False)
         _check_size(model, temporary)
         temporary.rename(final)
     finally:

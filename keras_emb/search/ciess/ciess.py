@@ -133,10 +133,7 @@ class CIESS:
         checkpoint_seconds: float = 20.0,
         on_step: Callable[[dict[str, Any]], None] | None = None,
     ) -> SizeAssignment:
-        """Searches, and chooses for the budget.
-
-        Afterwards `record` holds every candidate tried, `trace` what each
-        iteration brought.
+        """Searches, and chooses for the budget: `explore`, then `assign`.
 
         Args:
             popularity: Training interactions of each entity, shape
@@ -156,6 +153,33 @@ class CIESS:
             ValueError: If popularity is no count, the budget has no room for
                 a coordinate a row, the checkpoint is of another search, or
                 the policies do not fit.
+        """
+        self.explore(
+            popularity,
+            checkpoint_dir=checkpoint_dir,
+            checkpoint_seconds=checkpoint_seconds,
+            on_step=on_step,
+        )
+        return self.assign(self.budget)
+
+    def explore(
+        self,
+        popularity: Mapping[str, Any],
+        *,
+        checkpoint_dir: str | Path | None = None,
+        checkpoint_seconds: float = 20.0,
+        on_step: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """Searches without choosing.
+
+        Afterwards `record` holds every candidate tried, `trace` what each
+        iteration brought.
+
+        Args:
+            popularity: As `fit` takes it.
+            checkpoint_dir: Likewise.
+            checkpoint_seconds: Likewise.
+            on_step: Likewise.
         """
         counts = {side: _counts(side, f) for side, f in popularity.items()}
         self._rows = {side: len(f) for side, f in counts.items()}
@@ -179,14 +203,33 @@ class CIESS:
             self._search(problem, checkpoint_seconds, on_step)
         self.record: list[Candidate] = self._state.record
         self.trace: list[dict[str, Any]] = self._state.trace
-        return self.assign(self.budget)
+
+    def candidates(self, budget: Budget | float | int) -> list[Candidate]:
+        """The best of what the search tried within a budget.
+
+        arXiv 2304.03501, Equation 15. Where the search tried nothing so
+        small, candidates are shrunk in proportion.
+
+        Args:
+            budget: Share of the parameters, or bytes.
+
+        Returns:
+            At most `num_candidates`, the best first.
+
+        Raises:
+            ValueError: If the budget has no room for a coordinate a row.
+        """
+        budget = Budget.of(budget)
+        check_reachable(self._rows, self.d_max, budget)
+        return best_candidates(
+            self.record, self.d_max, budget, self.num_candidates
+        )
 
     def assign(self, budget: Budget | float | int) -> SizeAssignment:
         """Chooses among the candidates for a budget.
 
-        arXiv 2304.03501, Equations 15 and 16: the candidates of highest
-        quality within the budget are retrained, the best one wins. Where the
-        search tried nothing so small, candidates are shrunk in proportion.
+        arXiv 2304.03501, Equation 16: the `candidates` within the budget are
+        retrained, the best one wins.
 
         Args:
             budget: Share of the parameters, or bytes.
@@ -198,10 +241,7 @@ class CIESS:
             ValueError: If the budget has no room for a coordinate a row.
         """
         budget = Budget.of(budget)
-        check_reachable(self._rows, self.d_max, budget)
-        candidates = best_candidates(
-            self.record, self.d_max, budget, self.num_candidates
-        )
+        candidates = self.candidates(budget)
         scores = [self._retrained(candidate) for candidate in candidates]
         best = candidates[int(np.argmax(scores))]
         tried = {candidate.digest for candidate in self.record}

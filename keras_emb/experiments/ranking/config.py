@@ -1,0 +1,187 @@
+"""What a ranking experiment is: everything that decides its outcome."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keras_emb.experiments.config import (
+    BackboneConfig,
+    DatasetConfig,
+    ExportConfig,
+    read_experiment,
+)
+from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.search.ciess import Exploration, Td3Settings
+from keras_emb.training import PairwiseRecipe
+
+__all__ = [
+    "RANKING_METHODS",
+    "CiessConfig",
+    "RankingExperimentConfig",
+]
+
+RANKING_METHODS: Mapping[str, str] = {
+    "dense": "every row at full width",
+    "uniform": "one smaller width for all rows, trained from scratch",
+    "truncated_uniform": "full size, aligned, cut to one width, fine-tuned",
+    "mixed_random": "a random width for every row, trained from scratch",
+    "budgeted_random": "random widths that fall with popularity, likewise",
+    "power_rule": "width a power of popularity, trained from scratch",
+    "ciess": "any width an id, by reinforcement learning: `searches`",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class CiessConfig:
+    """One search by reinforcement learning.
+
+    Args:
+        evaluator: `"retrain"`: a fresh recommender trained a short while for
+            each candidate (paper); `"aligned"`: one trained recommender,
+            aligned and cut.
+        start: How the chosen sizes are trained: from `"scratch"` (paper), or
+            from the `"aligned"` recommender, cut.
+        evaluator_steps: Steps of training that a candidate gets.
+        exploration: Noise and walk.
+    """
+
+    evaluator: str = "aligned"
+    start: str = "aligned"
+    evaluator_steps: int = 0
+    exploration: Exploration = dataclasses.field(default_factory=Exploration)
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("evaluator", ("retrain", "aligned")),
+            ("start", ("scratch", "aligned")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"`{name}` of a search must be one of "
+                    f"{', '.join(allowed)}. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class RankingExperimentConfig:
+    """Everything that decides the outcome of a ranking experiment.
+
+    Args:
+        experiment: Name of the experiment.
+        method: Method the experiment is about: `"ciess"`.
+        backbone: Which model; `embedding_dim` is the full width.
+        dataset: Which interactions, and how they are split.
+        shares: Shares of the full tables' parameters to keep.
+        methods: Names out of `RANKING_METHODS` and of `searches`.
+        export: Which model becomes the artifact, at the first seed.
+        recipe: How every method trains.
+        cutoffs: Lengths of the lists that are evaluated.
+        pretrain_steps: Steps of the recommender that is aligned and cut; it
+            is trained past its best, as a cut undoes what it overfits.
+        alignment_power: Power of the popularity that weighs the rows where
+            tables are aligned.
+        searches: Searches by the name of the method they make.
+        episodes: Episodes of a search.
+        iterations: Iterations of an episode.
+        memory_weight: The paper's lambda.
+        td3: Constants of TD3.
+        trials: Settings, draws or candidates each method may try on
+            validation, at the first seed.
+        seeds: One repetition of every training a seed; searches are run at
+            the first.
+
+    Raises:
+        ValueError: If a value is out of range or names nothing.
+    """
+
+    experiment: str
+    method: str
+    backbone: BackboneConfig
+    dataset: DatasetConfig
+    shares: tuple[float, ...]
+    methods: tuple[str, ...]
+    export: ExportConfig
+    recipe: PairwiseRecipe = dataclasses.field(default_factory=PairwiseRecipe)
+    cutoffs: tuple[int, ...] = (5, 10, 20)
+    pretrain_steps: int = 1000
+    alignment_power: float = 0.5
+    searches: dict[str, CiessConfig] = dataclasses.field(default_factory=dict)
+    episodes: int = 30
+    iterations: int = 10
+    memory_weight: float = 0.4
+    td3: Td3Settings = dataclasses.field(default_factory=Td3Settings)
+    trials: int = 3
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        if self.method != "ciess":
+            raise ValueError(
+                f"`method` must be ciess. Received: method={self.method!r}"
+            )
+        known = {*RANKING_METHODS, *self.searches} - {"ciess"}
+        known |= {*self.searches}
+        if not self.methods or not set(self.methods) <= known:
+            raise ValueError(
+                f"`methods` must be out of {', '.join(sorted(known))}. "
+                f"Received: methods={list(self.methods)}"
+            )
+        rules = {
+            "shares": bool(self.shares)
+            and all(0 < share < 1 for share in self.shares),
+            "seeds": bool(self.seeds) and min(self.seeds) >= 0,
+            "trials": self.trials >= 1,
+            "pretrain_steps": self.pretrain_steps >= 0,
+            "episodes": self.episodes >= 1,
+            "iterations": self.iterations >= 1,
+            "memory_weight": self.memory_weight >= 0,
+        }
+        for name, holds in rules.items():
+            if not holds:
+                raise ValueError(
+                    f"`{name}` is out of range. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if self.export.method not in self.methods or (
+            self.export.method != "dense"
+            and self.export.share not in self.shares
+        ):
+            raise ValueError(
+                "`export` must name one of `methods` and one of `shares`. "
+                f"Received: export={self.export}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RankingExperimentConfig":
+        """Makes a config of plain values, as `to_dict` gives them.
+
+        Args:
+            values: Nested mapping.
+
+        Raises:
+            ValueError: For an unknown or missing key, or a wrong value.
+        """
+        return from_values(cls, values)
+
+    @classmethod
+    def load(
+        cls, name: str | Path, overrides: Sequence[str] = ()
+    ) -> "RankingExperimentConfig":
+        """Reads an experiment of the zoo, or one's own file.
+
+        Args:
+            name: Name of an experiment, or path of a YAML file.
+            overrides: `key=value`, dotted keys, values as in YAML.
+        """
+        return cls.from_dict(read_experiment(name, overrides))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns nested plain values; the inverse of `from_dict`."""
+        return to_values(self)
+
+    def to_yaml(self) -> str:
+        """Returns the text of a YAML file that `load` reads."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)

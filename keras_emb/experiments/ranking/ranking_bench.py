@@ -1,0 +1,405 @@
+"""The units of work of a ranking experiment: one model each."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_emb.compression import SizeAssignment, align, compact
+from keras_emb.datasets import Interactions
+from keras_emb.evaluation import FullRanking
+from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.ranking.config import RankingExperimentConfig
+from keras_emb.experiments.ranking.trials import ranking_trials
+from keras_emb.experiments.unit import Unit
+from keras_emb.layers import BipartiteGraph
+from keras_emb.search import (
+    CIESS,
+    BudgetedRandom,
+    MixedRandom,
+    PowerRule,
+    Uniform,
+)
+from keras_emb.search.ciess import (
+    AlignedEvaluator,
+    RetrainEvaluator,
+    SizedRecommender,
+    sizes_of_tables,
+)
+from keras_emb.training import TrainingRecord
+from keras_emb.zoo import MatrixFactorization
+from keras_emb.zoo.backbones import BACKBONES
+
+__all__ = ["RankingBench"]
+
+Sizes = Mapping[str, np.ndarray]
+
+
+class RankingBench:
+    """Trains and measures the units of one ranking experiment.
+
+    Every unit's record is kept in the folder, and so are the states of
+    unfinished trainings and searches: an interrupted experiment goes on where
+    it stood.
+
+    Args:
+        config: The experiment.
+        interactions: Its data.
+        folder: Where records and states are kept.
+        report: Takes lines of news.
+        checkpoint_seconds: Least time between two saves of a training.
+    """
+
+    def __init__(
+        self,
+        config: RankingExperimentConfig,
+        interactions: Interactions,
+        folder: Path,
+        report: Callable[[str], None],
+        checkpoint_seconds: float = 20.0,
+    ) -> None:
+        self._config = config
+        self._interactions = interactions
+        self._folder = folder
+        self._report = report
+        self._checkpoint_seconds = checkpoint_seconds
+        self._chosen: dict[tuple[str, float], int] = {}
+        self._rankings = {
+            part: FullRanking(interactions, part, config.cutoffs)
+            for part in ("validation", "test")
+        }
+        # Models of one seed at a time, so that memory stays flat.
+        self._models: dict[str, Any] = {}
+        self._models_seed: int | None = None
+        self._searches: dict[str, CIESS] = {}
+        self._seconds: dict[str, float] = {}
+        (folder / "units").mkdir(parents=True, exist_ok=True)
+
+    @property
+    def first_seed(self) -> int:
+        """The seed of searches, of choices and of the exported model."""
+        return self._config.seeds[0]
+
+    @property
+    def searches(self) -> Mapping[str, CIESS]:
+        """The searches done, by method."""
+        return self._searches
+
+    def run(self) -> list[dict[str, Any]]:
+        """Does all units.
+
+        Each method and share tries its settings, draws or candidates at the
+        first seed; validation chooses, and the other seeds repeat the choice.
+
+        Returns:
+            The records of what was chosen, one a method, share and seed.
+        """
+        records = []
+        for seed in self._config.seeds:
+            for method, share in self._cells():
+                first = seed == self.first_seed
+                trials = (
+                    range(self._config.trials)
+                    if first
+                    else [self._chosen[method, share]]
+                )
+                found = []
+                for trial in trials:
+                    unit = Unit(method, share, seed, trial)
+                    found.append((self.record(unit), trial))
+                    quality = _quality(found[-1][0])
+                    self._report(
+                        f"{method} {share:g} seed {seed} trial {trial}: "
+                        f"validation quality {quality:.4f}"
+                    )
+                record, trial = max(found, key=lambda one: _quality(one[0]))
+                self._chosen[method, share] = trial
+                records.append(record)
+        return records
+
+    def chosen(self, method: str, share: float) -> Unit:
+        """The unit of a method and share at the first seed, once chosen."""
+        share = 1.0 if method == "dense" else share
+        return Unit(method, share, self.first_seed, self._chosen[method, share])
+
+    def record(self, unit: Unit) -> dict[str, Any]:
+        """The figures of one unit, from its file if it has been done."""
+        path = self._folder / "units" / f"{unit.name}.json"
+        if path.exists():
+            return dict(read_json(path))
+        model, sizes, training = self.build(unit)
+        started = time.monotonic()
+        metrics = {
+            part: dict(ranking(model).metrics)
+            for part, ranking in self._rankings.items()
+        }
+        assignment = sizes_of_tables(model, sizes)
+        after = compact(model, assignment)[1].after
+        record = {
+            "method": unit.method,
+            "share": unit.share,
+            "seed": unit.seed,
+            "metrics": metrics,
+            "parameters": assignment.num_parameters,
+            "bytes": {
+                "values": after.values,
+                "index": after.index,
+                "dense_layers": after.dense_layers,
+                "total": after.total,
+            },
+            "seconds": {
+                **self._preparation_seconds(unit.method),
+                "retrain": training.seconds,
+                "evaluate": time.monotonic() - started,
+            },
+            "steps": {"retrain": training.steps, "best": training.best["step"]},
+            "trial": self._trial(unit),
+        }
+        write_json(path, record)
+        return record
+
+    def build(self, unit: Unit) -> tuple[keras.Model, Sizes, TrainingRecord]:
+        """Trains one unit's model, or reads its finished state.
+
+        Returns:
+            The model at its sizes, good until the next is built, the sizes by
+            side, and the record of its last training.
+        """
+        trial = self._trial(unit)
+        rate = trial.get("learning_rate", 1.0)
+        sizes = self._sizes(unit)
+        if self._starts_aligned(unit.method):
+            recommender = self._recommender("aligned", unit.seed, rate)
+            recommender.start(sizes)
+        else:
+            recommender = self._recommender("fresh", unit.seed, rate)
+            recommender.start(sizes, unit.seed)
+        training = recommender.train(
+            unit.seed,
+            checkpoint=self._folder / "states" / f"{unit.name}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+            settings={"unit": unit.name},
+        )
+        if unit.share < 1:
+            sizes_of_tables(recommender.model, sizes).check(unit.share)
+        return recommender.model, sizes, training
+
+    def search(self, method: str) -> CIESS:
+        """The search of a method, done or read from its finished state."""
+        if method not in self._searches:
+            self._searches[method] = self._search(method)
+        return self._searches[method]
+
+    def _search(self, method: str) -> CIESS:
+        config, settings = self._config, self._config.searches[method]
+        if settings.evaluator == "aligned":
+            pretrained = self._model("pretrained", self.first_seed)
+            evaluator: Any = AlignedEvaluator(
+                pretrained,
+                self._interactions,
+                config.recipe,
+                fine_tuning_steps=settings.evaluator_steps,
+                alignment_power=config.alignment_power,
+            )
+        else:
+            evaluator = RetrainEvaluator(
+                self._model("dense", self.first_seed),
+                self._interactions,
+                config.recipe,
+                steps=settings.evaluator_steps,
+            )
+        search = CIESS(
+            min(config.shares),
+            evaluator=evaluator,
+            d_max=config.backbone.embedding_dim,
+            episodes=config.episodes,
+            iterations=config.iterations,
+            memory_weight=config.memory_weight,
+            num_candidates=config.trials,
+            exploration=settings.exploration,
+            td3=config.td3,
+            seed=self.first_seed,
+        )
+
+        def news(entry: Mapping[str, Any]) -> None:
+            if entry["iteration"] == config.iterations - 1:
+                self._report(
+                    f"{method} episode {entry['episode'] + 1}: mean size "
+                    f"{entry['mean_size']:.1f}, reward {entry['reward']:.4f}, "
+                    f"score {entry['score']:.4f}"
+                )
+
+        started = time.monotonic()
+        search.explore(
+            self._interactions.popularity,
+            checkpoint_dir=self._folder / "states" / method,
+            checkpoint_seconds=self._checkpoint_seconds,
+            on_step=news,
+        )
+        path = self._folder / "states" / method / "seconds.json"
+        if not path.exists():
+            write_json(path, {"seconds": time.monotonic() - started})
+        self._seconds[method] = read_json(path)["seconds"]
+        return search
+
+    def _sizes(self, unit: Unit) -> Sizes:
+        trial = self._trial(unit)
+        if unit.method in self._config.searches:
+            candidates = self.search(unit.method).candidates(unit.share)
+            return candidates[min(unit.trial, len(candidates) - 1)].sizes
+        rules: dict[str, Any] = {
+            "dense": lambda: Uniform(1.0),
+            "uniform": lambda: Uniform(unit.share),
+            "truncated_uniform": lambda: Uniform(unit.share),
+            "mixed_random": lambda: MixedRandom(unit.share, seed=trial["draw"]),
+            "budgeted_random": lambda: BudgetedRandom(
+                unit.share, seed=trial["draw"]
+            ),
+            "power_rule": lambda: PowerRule(
+                unit.share, exponent=trial["exponent"]
+            ),
+        }
+        rows = {k: len(v) for k, v in self._interactions.vocabularies.items()}
+        # Rules give sizes to entities, whatever tables a backbone has.
+        entities = MatrixFactorization.from_sizes(
+            users=rows["user"],
+            items=rows["item"],
+            embedding_dim=self._config.backbone.embedding_dim,
+        )
+        sizes: SizeAssignment = rules[unit.method]().fit(
+            entities, self._interactions
+        )
+        return {side: sizes.sizes(side) for side in rows}
+
+    def _recommender(
+        self, kind: str, seed: int, rate: float
+    ) -> SizedRecommender:
+        name = f"{kind}_{rate:g}"
+        if kind == "fresh":
+            # Weights are set before every training: any seed's will do.
+            seed = self.first_seed
+        return self._kept(
+            f"recommender_{name}",
+            seed,
+            lambda: SizedRecommender(
+                self._model(kind, seed),
+                self._interactions,
+                dataclasses.replace(
+                    self._config.recipe,
+                    learning_rate=self._config.recipe.learning_rate * rate,
+                ),
+                self._config.cutoffs,
+            ),
+        )
+
+    def _model(self, kind: str, seed: int) -> keras.Model:
+        make = {
+            "fresh": lambda: self._backbone(seed),
+            "dense": lambda: self._trained(seed, validated=True),
+            "pretrained": lambda: self._trained(seed, validated=False),
+            "aligned": lambda: align(
+                self._model("pretrained", seed),
+                {
+                    name: counts.astype(float) ** self._config.alignment_power
+                    for name, counts in self._interactions.popularity.items()
+                },
+            ),
+        }[kind]
+        model: keras.Model = self._kept(kind, seed, make)
+        return model
+
+    def _kept(self, name: str, seed: int, make: Callable[[], Any]) -> Any:
+        if "fresh" not in name and self._models_seed != seed:
+            self._models = {
+                key: kept
+                for key, kept in self._models.items()
+                if "fresh" in key
+            }
+            self._models_seed = seed
+        if name not in self._models:
+            self._models[name] = make()
+        return self._models[name]
+
+    def _trained(self, seed: int, *, validated: bool) -> keras.Model:
+        """A full-size recommender: at its best, or trained past it."""
+        recommender = self._recommender("fresh", seed, 1.0)
+        recommender.start(recommender.full_sizes, seed)
+        name = "dense" if validated else "pretrained"
+        training = recommender.train(
+            seed,
+            max_steps=None if validated else self._config.pretrain_steps,
+            validated=validated,
+            checkpoint=self._folder / "states" / f"{name}_seed{seed}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        self._seconds[name] = training.seconds
+        model = self._backbone(seed)
+        for own, new in zip(
+            model.trainable_variables,
+            recommender.model.trainable_variables,
+            strict=True,
+        ):
+            own.assign(new.value)
+        return model
+
+    def _backbone(self, seed: int) -> keras.Model:
+        config = self._config.backbone
+        backbone = BACKBONES[config.name]
+        rows = {k: len(v) for k, v in self._interactions.vocabularies.items()}
+        keras.utils.set_random_seed(seed)
+        if hasattr(backbone, "from_graph"):
+            train = self._interactions.train.features
+            graph = BipartiteGraph.from_pairs(
+                train["user"], train["item"], rows["user"], rows["item"]
+            )
+            model: keras.Model = backbone.from_graph(
+                graph, embedding_dim=config.embedding_dim, **config.options
+            )
+            return model
+        return backbone.from_sizes(  # type: ignore[attr-defined,no-any-return]
+            users=rows["user"],
+            items=rows["item"],
+            embedding_dim=config.embedding_dim,
+            **config.options,
+        )
+
+    def _starts_aligned(self, method: str) -> bool:
+        search = self._config.searches.get(method)
+        return method == "truncated_uniform" or (
+            search is not None and search.start == "aligned"
+        )
+
+    def _trial(self, unit: Unit) -> dict[str, Any]:
+        if unit.method in self._config.searches:
+            return {"candidate": unit.trial}
+        trials = ranking_trials(unit.method, self._config.trials)
+        return dict(trials[unit.trial])
+
+    def _cells(self) -> list[tuple[str, float]]:
+        return [
+            (method, share)
+            for method in self._config.methods
+            for share in ((1.0,) if method == "dense" else self._config.shares)
+        ]
+
+    def _preparation_seconds(self, method: str) -> dict[str, float]:
+        seconds = {}
+        if self._starts_aligned(method):
+            seconds["pretrain"] = self._seconds.get("pretrained", 0.0)
+        if method in self._seconds:
+            seconds["search"] = self._seconds[method]
+        return seconds
+
+
+def _quality(record: Mapping[str, Any]) -> float:
+    """What validation chooses by: the mean of Recall and NDCG."""
+    values = [
+        value
+        for name, value in record["metrics"]["validation"].items()
+        if name.startswith(("recall@", "ndcg@"))
+    ]
+    return float(np.mean(values))

@@ -1,0 +1,36 @@
+"""What each method of a ranking experiment may try."""
+
+from typing import Any
+
+__all__ = ["ranking_trials"]
+
+_RATES = (1.0, 0.3, 0.1, 3.0, 0.03)
+_EXPONENTS = (0.5, 0.25, 1.0, 0.75, 0.1)
+
+
+def ranking_trials(method: str, count: int) -> list[dict[str, Any]]:
+    """The settings or draws a method tries on validation, the likeliest first.
+
+    >>> ranking_trials("power_rule", 2)
+    [{'exponent': 0.5}, {'exponent': 0.25}]
+
+    Args:
+        method: A method that is no search; a search tries its candidates.
+        count: Number of trials.
+
+    Raises:
+        ValueError: If there are not as many.
+    """
+    if method in ("mixed_random", "budgeted_random"):
+        return [{"draw": draw} for draw in range(count)]
+    trials: list[dict[str, Any]] = (
+        [{"exponent": exponent} for exponent in _EXPONENTS]
+        if method == "power_rule"
+        else [{"learning_rate": rate} for rate in _RATES]
+    )
+    if count > len(trials):
+        raise ValueError(
+            f"`trials` must be at most {len(trials)} for {method}. "
+            f"Received: trials={count}"
+        )
+    return trials[:count]
