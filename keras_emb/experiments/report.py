@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_emb.experiments.json_file import read_json
-from keras_emb.experiments.result import validate_result
+from keras_emb.experiments.result import main_metric, validate_result
 
 __all__ = ["write_report"]
 
@@ -115,9 +115,14 @@ def _methods(result: Mapping[str, Any]) -> str:
         dict.fromkeys(key for of in baselines.values() for key in of)
     )
     first = next(iter(next(iter(baselines.values())).values()))
-    metric = next(iter(first["mean"]["test"]))
+    metric = (
+        next(iter(first["mean"]["test"]))
+        if result["split"].get("prequential")
+        else main_metric(result)[0]
+    )
+    choose = max if main_metric(result)[1] else min
     best = {
-        column: min(
+        column: choose(
             of[column]["mean"]["test"][metric]
             for of in baselines.values()
             if column in of

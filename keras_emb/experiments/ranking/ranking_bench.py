@@ -253,8 +253,8 @@ class RankingBench:
             return candidates[min(unit.trial, len(candidates) - 1)].sizes
         rules: dict[str, Any] = {
             "dense": lambda: Uniform(1.0),
-            "uniform": lambda: Uniform(unit.share),
-            "truncated_uniform": lambda: Uniform(unit.share),
+            "uniform": lambda: Uniform(unit.share * trial["width"]),
+            "truncated_uniform": lambda: Uniform(unit.share * trial["width"]),
             "mixed_random": lambda: MixedRandom(unit.share, seed=trial["draw"]),
             "budgeted_random": lambda: BudgetedRandom(
                 unit.share, seed=trial["draw"]

@@ -5,6 +5,14 @@ from typing import Any
 __all__ = ["ranking_trials"]
 
 _RATES = (1.0, 0.3, 0.1, 3.0, 0.03)
+# Less than a budget allows may be better still.
+_WIDTHS = (
+    {"width": 1.0, "learning_rate": 1.0},
+    {"width": 0.5, "learning_rate": 1.0},
+    {"width": 1.0, "learning_rate": 0.3},
+    {"width": 0.5, "learning_rate": 0.3},
+    {"width": 0.25, "learning_rate": 1.0},
+)
 _EXPONENTS = (0.5, 0.25, 1.0, 0.75, 0.1)
 
 
@@ -23,11 +31,13 @@ def ranking_trials(method: str, count: int) -> list[dict[str, Any]]:
     """
     if method in ("mixed_random", "budgeted_random"):
         return [{"draw": draw} for draw in range(count)]
-    trials: list[dict[str, Any]] = (
-        [{"exponent": exponent} for exponent in _EXPONENTS]
-        if method == "power_rule"
-        else [{"learning_rate": rate} for rate in _RATES]
-    )
+    trials: list[dict[str, Any]]
+    if method == "power_rule":
+        trials = [{"exponent": exponent} for exponent in _EXPONENTS]
+    elif method == "dense":
+        trials = [{"learning_rate": rate} for rate in _RATES]
+    else:
+        trials = [dict(trial) for trial in _WIDTHS]
     if count > len(trials):
         raise ValueError(
             f"`trials` must be at most {len(trials)} for {method}. "

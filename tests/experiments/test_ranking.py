@@ -1,0 +1,197 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_emb.compression import SizeAssignment
+from keras_emb.evaluation import FullRanking
+from keras_emb.experiments.any_experiment import load_experiment
+from keras_emb.experiments.config import experiment_names
+from keras_emb.experiments.interactions import load_interactions
+from keras_emb.experiments.ranking import RankingExperimentConfig
+from keras_emb.experiments.ranking.trials import ranking_trials
+from keras_emb.experiments.report import write_report
+from keras_emb.experiments.result import validate_result
+from keras_emb.experiments.saved_run import SavedRun
+from keras_emb.experiments.tables import comparison_table, result_table
+
+NAME = "ciess_lightgcn_movielens_100k"
+SETTINGS = [
+    "dataset.name=synthetic",
+    "backbone.embedding_dim=8",
+    "recipe.batch_size=64",
+    "recipe.max_steps=20",
+    "recipe.validate_every=10",
+    "pretrain_steps=20",
+    "searches.ciess.evaluator_steps=2",
+    "episodes=2",
+    "iterations=2",
+    "td3.hidden_units=[8, 8]",
+    "td3.batch_size=64",
+    "trials=2",
+    "shares=[0.5, 0.25]",
+    "export.share=0.25",
+    "seeds=[0, 1]",
+    "methods=[dense, uniform, truncated_uniform, ciess, ciess_aligned]",
+]
+SCRIPT = f"""
+import sys
+from pathlib import Path
+from keras_emb.experiments.any_experiment import (
+    load_experiment, run_any_experiment,
+)
+run_any_experiment(
+    load_experiment({NAME!r}, {SETTINGS!r}),
+    Path(sys.argv[1]), resume=True, checkpoint_seconds=0.0,
+)
+"""
+
+
+def _start(out):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _finish(out):
+    process = _start(out)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ranking") / "run"
+    _finish(out)
+    return out
+
+
+def _result(out):
+    return json.loads((out / "result.json").read_text())
+
+
+def test_a_run_leaves_everything(run, tmp_path):
+    result = _result(run)
+    validate_result(result)
+    config = load_experiment(run / "config.yaml")
+    assert isinstance(config, RankingExperimentConfig)
+    assert set(result["baselines"]) == set(config.methods)
+    for method, of_method in result["baselines"].items():
+        shares = {cell["share"] for cell in of_method.values()}
+        assert shares == ({1.0} if method == "dense" else {0.5, 0.25})
+        for cell in of_method.values():
+            assert [r["seed"] for r in cell["per_seed"]] == [0, 1]
+            assert 0 <= cell["mean"]["test"]["ndcg@20"] <= 1
+    full = result["baselines"]["dense"]["1"]["mean"]["parameters"]
+    for method, of_method in result["baselines"].items():
+        for cell in of_method.values():
+            kept = cell["mean"]["parameters"]
+            assert kept <= cell["share"] * full, method
+    for name in ("model.keras", "sizes.npz", "history.csv"):
+        assert (run / name).stat().st_size > 0
+    assert not (run / "work").exists()
+    trace = (run / "history.csv").read_text().splitlines()
+    assert len(trace) == 1 + 2 * 2 * 2
+    plots = {path.stem for path in (run / "plots").glob("*.png")}
+    assert plots == {"quality", "search", "sizes"}
+    assert "NDCG@20" in result_table(result).title
+    assert len(comparison_table(result).rows) == 9
+    page = write_report([run], tmp_path / "report.html").read_text()
+    assert "test ndcg@20" in page
+
+
+def test_the_artifact_is_the_model_measured(run):
+    result = _result(run)
+    assignment = SizeAssignment.load(run / "sizes.npz")
+    assert assignment.num_parameters == result["budget"]["parameters"]
+    assert set(assignment.tables) == {"user", "item"}
+    metrics = SavedRun.load(run).evaluate()
+    assert metrics == pytest.approx(result["metrics"]["test"])
+    served = tf.saved_model.load(str(run / "saved_model" / "1"))
+    model = SavedRun.load(run).model
+    ids = {"user": np.array([1, 2], "int32"), "item": np.array([3, 1], "int32")}
+    answer = served.signatures["serving_default"](
+        **{name: tf.constant(rows) for name, rows in ids.items()}
+    )
+    (scores,) = answer.values()
+    np.testing.assert_allclose(scores, model(ids), 1e-5, 1e-7)
+
+
+def test_test_figures_are_of_the_test_part(run):
+    config = load_experiment(run / "config.yaml")
+    data = load_interactions(config.dataset)
+    ranking = FullRanking(data, "test", config.cutoffs)
+    metrics = ranking(SavedRun.load(run).model).metrics
+    recorded = _result(run)["metrics"]
+    assert metrics["recall@20"] == pytest.approx(recorded["test"]["recall@20"])
+    assert recorded["validation"] != recorded["test"]
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(run, tmp_path):
+    out = tmp_path / "killed"
+    units = tmp_path / "killed.partial" / "work" / "units"
+    for done in (7,):
+        process = _start(out)
+        while len(list(units.glob("*.json"))) < done:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    _finish(out)
+
+    def figures(folder):
+        return [
+            (method, share, cell["mean"]["test"], cell["mean"]["parameters"])
+            for method, of_method in _result(folder)["baselines"].items()
+            for share, cell in of_method.items()
+        ]
+
+    assert figures(out) == figures(run)
+    assert (out / "history.csv").read_text() == (
+        run / "history.csv"
+    ).read_text()
+
+
+def test_experiments_of_the_zoo_can_be_read():
+    names = [name for name in experiment_names() if name.startswith("ciess")]
+    assert names
+    for name in names:
+        config = load_experiment(name)
+        assert isinstance(config, RankingExperimentConfig)
+        assert config.experiment == name
+        assert RankingExperimentConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method=dnis", "unknown key|missing"),
+        ("methods=[dense, ciess_strange]", "`methods` must be out of"),
+        ("shares=[1.5]", "`shares` is out of range"),
+        ("seeds=[]", "`seeds` is out of range"),
+        ("trials=0", "`trials` is out of range"),
+        ("export.share=0.3", "`export` must name"),
+        ("searches.ciess.evaluator=guess", "`evaluator` of a search"),
+        ("searches.ciess.exploration.noise=loud", "must be one of"),
+        ("recipe.batch_size=0", "`batch_size` is out of range"),
+    ],
+)
+def test_wrong_settings_are_refused(override, message):
+    with pytest.raises(ValueError, match=message):
+        load_experiment(NAME, [override])
+
+
+def test_every_method_has_as_many_trials():
+    for method in ("dense", "uniform", "mixed_random", "power_rule"):
+        trials = ranking_trials(method, 3)
+        assert len({json.dumps(trial) for trial in trials}) == 3
+    with pytest.raises(ValueError, match="`trials` must be at most 5"):
+        ranking_trials("dense", 6)
