@@ -54,6 +54,7 @@ class AlignedEvaluator:
             },
         )
         self.recommender = SizedRecommender(aligned, interactions, recipe)
+        self.d_max = self.recommender.d_max
         self.fine_tuning_steps = fine_tuning_steps
 
     def full_size(self) -> Evaluation:
