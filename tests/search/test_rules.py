@@ -4,7 +4,9 @@ import pytest
 from keras_emb.compression import Budget
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.search import (
+    BudgetedRandom,
     MagnitudePruning,
+    MixedRandom,
     PowerRule,
     RandomBlocks,
     Uniform,
@@ -136,3 +138,47 @@ def test_scaled_sizes_use_all_there_is(seed):
 def test_an_exponent_out_of_range_is_refused():
     with pytest.raises(ValueError, match="exponent"):
         PowerRule(0.1, exponent=1.5)
+
+
+@pytest.mark.parametrize("rule", [MixedRandom, BudgetedRandom])
+def test_random_sizes_hold_the_budget_and_differ_by_seed(rule, data):
+    model = MatrixFactorization.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=32,
+    )
+    for share in (0.5, 0.1):
+        sizes = rule(share, seed=1).fit(model, data)
+        total = sum(t.rows * t.output_dim for t in sizes.tables.values())
+        assert share * total - 1 < sizes.num_parameters <= share * total
+        assert sizes.sizes("user").min() >= 1
+        again = rule(share, seed=1).fit(model, data)
+        np.testing.assert_array_equal(sizes.sizes("user"), again.sizes("user"))
+        other = rule(share, seed=2).fit(model, data)
+        assert (sizes.sizes("user") != other.sizes("user")).any()
+
+
+def test_mixed_random_sizes_know_nothing_of_popularity(data):
+    model = MatrixFactorization.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=32,
+    )
+    sizes = MixedRandom(0.25, seed=0).fit(model, data).sizes("user")
+    assert abs(np.corrcoef(sizes, data.popularity["user"])[0, 1]) < 0.4
+    assert sizes.max() <= 17
+
+
+def test_budgeted_random_sizes_never_fall_with_popularity(data):
+    model = MatrixFactorization.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=32,
+    )
+    for seed in range(6):
+        assignment = BudgetedRandom(0.2, seed=seed).fit(model, data)
+        for side in ("user", "item"):
+            order = np.argsort(data.popularity[side], kind="stable")
+            steps = np.diff(assignment.sizes(side)[order])
+            # Rounding may move a single coordinate.
+            assert steps.min() >= -1

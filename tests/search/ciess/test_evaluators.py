@@ -1,0 +1,195 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_emb.compression import compact
+from keras_emb.datasets import Interactions, synthetic
+from keras_emb.evaluation import FullRanking, quality_of_entities
+from keras_emb.layers import BipartiteGraph, find_tables
+from keras_emb.search.ciess import (
+    CIESS,
+    AlignedEvaluator,
+    RetrainEvaluator,
+    SizedRecommender,
+    sizes_of_tables,
+)
+from keras_emb.training import PairwiseRecipe, apply_assignment
+from keras_emb.zoo import NGCF, LightGCN, MatrixFactorization, NeuMF
+from tests.search.ciess.extra import needs_agents
+
+RECIPE = PairwiseRecipe(
+    batch_size=256, max_steps=30, validate_every=10, learning_rate=0.03
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> Interactions:
+    planted = synthetic(num_users=80, num_items=60, num_ratings=2200)
+    return Interactions.from_ratings(planted.ratings, "per_user_random")
+
+
+def _rows(data):
+    return {side: len(ids) for side, ids in data.vocabularies.items()}
+
+
+def _lightgcn(data, width=8):
+    rows, train = _rows(data), data.train.features
+    graph = BipartiteGraph.from_pairs(
+        train["user"], train["item"], rows["user"], rows["item"]
+    )
+    keras.utils.set_random_seed(0)
+    return LightGCN.from_graph(graph, embedding_dim=width)
+
+
+def _random_sizes(data, width=8, seed=0):
+    random = np.random.default_rng(seed)
+    return {
+        side: random.integers(1, width + 1, count)
+        for side, count in _rows(data).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    recommender = SizedRecommender(_lightgcn(data), data, RECIPE)
+    recommender.start(recommender.full_sizes)
+    recommender.train(0, validated=False)
+    model = _lightgcn(data)
+    for own, new in zip(
+        model.trainable_variables,
+        recommender.model.trainable_variables,
+        strict=True,
+    ):
+        own.assign(new.value)
+    return model
+
+
+def test_the_tables_of_a_side_share_its_sizes(data):
+    rows = _rows(data)
+    model = NeuMF.from_sizes(
+        users=rows["user"],
+        items=rows["item"],
+        embedding_dim=8,
+        equal_widths=True,
+        hidden_units=[8],
+    )
+    sizes = _random_sizes(data)
+    assignment = sizes_of_tables(model, sizes)
+    for name in ("user_gmf", "user_mlp"):
+        np.testing.assert_array_equal(assignment.sizes(name), sizes["user"])
+    biased = MatrixFactorization.from_sizes(users=3, items=4, embedding_dim=8)
+    ones = {"user": np.ones(3, int), "item": np.ones(4, int)}
+    assert set(sizes_of_tables(biased, ones).tables) == {"user", "item"}
+
+
+def test_a_recommender_of_mixed_widths_is_refused(data):
+    rows = _rows(data)
+    model = NeuMF.from_sizes(
+        users=rows["user"], items=rows["item"], embedding_dim=10
+    )
+    with pytest.raises(ValueError, match="of one width"):
+        SizedRecommender(model, data, RECIPE)
+
+
+def test_the_aligned_evaluator_cuts_and_nothing_else(data, trained):
+    evaluator = AlignedEvaluator(trained, data, RECIPE)
+    ranking = FullRanking(data, "validation")
+    full = evaluator.full_size()
+    expected = quality_of_entities(ranking(trained), data)
+    np.testing.assert_allclose(full.quality["user"], expected["user"], 1e-3)
+    sizes = _random_sizes(data)
+    first = evaluator.evaluate(sizes, seed=0)
+    cut = evaluator.recommender.model
+    small, _ = compact(cut, sizes_of_tables(cut, sizes))
+    result = ranking(small)
+    quality = quality_of_entities(result, data)
+    np.testing.assert_allclose(first.quality["item"], quality["item"], 1e-6)
+    names = [f"{m}@{k}" for m in ("recall", "ndcg") for k in (5, 10, 20)]
+    mean = np.mean([result.metrics[name] for name in names])
+    assert first.score == pytest.approx(mean)
+    # Any other candidate between leaves no trace.
+    evaluator.retrain(_random_sizes(data, seed=1), seed=3)
+    again = evaluator.evaluate(sizes, seed=5)
+    np.testing.assert_array_equal(first.quality["user"], again.quality["user"])
+
+
+def test_training_on_never_makes_a_candidate_worse(data, trained):
+    sizes = _random_sizes(data)
+    plain = AlignedEvaluator(trained, data, RECIPE)
+    score = plain.evaluate(sizes, seed=0).score
+    assert plain.retrain(sizes, seed=0) >= score
+    tuned = AlignedEvaluator(trained, data, RECIPE, fine_tuning_steps=10)
+    assert tuned.evaluate(sizes, seed=0).score >= score
+
+
+def test_sizes_cut_in_the_aligned_basis(data, trained):
+    """Leading coordinates carry more than any as many others would."""
+    evaluator = AlignedEvaluator(trained, data, RECIPE)
+    tables = find_tables(evaluator.recommender.model)
+    values = np.concatenate([t.embeddings.numpy() for t in tables.values()])
+    energy = (values**2).sum(axis=0)
+    assert energy[:4].sum() > energy[4:].sum()
+
+
+def test_a_fresh_recommender_depends_on_its_seed_alone(data, trained):
+    evaluator = RetrainEvaluator(trained, data, RECIPE, steps=5)
+    sizes = _random_sizes(data)
+    first = evaluator.evaluate(sizes, seed=1)
+    other = evaluator.evaluate(sizes, seed=2)
+    again = evaluator.evaluate(sizes, seed=1)
+    np.testing.assert_array_equal(first.quality["user"], again.quality["user"])
+    assert (first.quality["user"] != other.quality["user"]).any()
+    full = evaluator.full_size()
+    expected = FullRanking(data, "validation")(trained).per_user["ndcg@20"]
+    assert full.quality["user"].shape == expected.shape
+    assert evaluator.retrain(sizes, seed=1) > 0
+
+
+def test_fresh_weights_keep_the_graph(data):
+    recommender = SizedRecommender(_lightgcn(data), data, RECIPE)
+    before = recommender.model.propagation.graph
+    recommender.start(_random_sizes(data), seed=4)
+    after = recommender.model.propagation.graph
+    np.testing.assert_array_equal(before.items, after.items)
+    assert after.num_edges > 0
+
+
+def test_a_model_that_allows_no_turn_is_cut_as_it_is(data):
+    rows, train = _rows(data), data.train.features
+    graph = BipartiteGraph.from_pairs(
+        train["user"], train["item"], rows["user"], rows["item"]
+    )
+    model = NGCF.from_graph(graph, embedding_dim=8)
+    evaluator = AlignedEvaluator(model, data, RECIPE)
+    sizes = _random_sizes(data)
+    found = evaluator.evaluate(sizes, seed=0)
+    cut = apply_assignment(model, sizes_of_tables(model, sizes))
+    expected = quality_of_entities(FullRanking(data)(cut), data)
+    np.testing.assert_allclose(
+        found.quality["user"], expected["user"], 1e-5, 1e-7
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        (RetrainEvaluator, {"steps": 0}),
+        (AlignedEvaluator, {"fine_tuning_steps": -1}),
+    ],
+)
+def test_impossible_numbers_of_steps_are_refused(kind, argument, data):
+    with pytest.raises(ValueError, match=next(iter(argument))):
+        kind(_lightgcn(data), data, RECIPE, **argument)
+
+
+@pytest.mark.tfagents
+@needs_agents[1]
+def test_a_search_on_a_recommender_stays_within_its_budget(data, trained):
+    evaluator = AlignedEvaluator(trained, data, RECIPE)
+    search = CIESS(0.5, evaluator=evaluator, d_max=8, episodes=2, iterations=2)
+    assignment = search.fit(data.popularity)
+    assert assignment.kept_share <= 0.5
+    assert set(assignment.tables) == {"user", "item"}
+    assert len(search.candidates(0.25)) <= 3
+    for candidate in search.candidates(0.25):
+        assert candidate.mean_size <= 2
