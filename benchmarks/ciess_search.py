@@ -84,10 +84,7 @@ def main() -> NoReturn:
     config = RankingExperimentConfig.load(name)
     data = load_interactions(config.dataset)
     rows = {side: len(ids) for side, ids in data.vocabularies.items()}
-    train = data.train.features
-    graph = BipartiteGraph.from_pairs(
-        train["user"], train["item"], rows["user"], rows["item"]
-    )
+    graph = BipartiteGraph.from_interactions(data)
     keras.utils.set_random_seed(0)
     model = LightGCN.from_graph(
         graph, embedding_dim=config.backbone.embedding_dim

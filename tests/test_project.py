@@ -63,7 +63,12 @@ def _readme_examples():
 
 @pytest.mark.parametrize(
     ("number", "artifact", "lines"),
-    [(0, "ratings", 18), (1, "stream", 18), (3, "mine", 19)],
+    [
+        (0, "ratings", 18),
+        (1, "stream", 18),
+        (2, "ranking", 22),
+        (4, "mine", 19),
+    ],
 )
 def test_readme_examples_work_when_pasted(tmp_path, number, artifact, lines):
     example = _readme_examples()[number]

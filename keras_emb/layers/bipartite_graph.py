@@ -75,6 +75,20 @@ class BipartiteGraph:
             int(num_items),
         )
 
+    @classmethod
+    def from_interactions(cls, interactions: Any) -> "BipartiteGraph":
+        """The graph of a data set's training part.
+
+        Args:
+            interactions: `keras_emb.datasets.Interactions` with the features
+                `"user"` and `"item"`.
+        """
+        pairs = interactions.train.features
+        rows = {k: len(v) for k, v in interactions.vocabularies.items()}
+        return cls.from_pairs(
+            pairs["user"], pairs["item"], rows["user"], rows["item"]
+        )
+
     @property
     def num_users(self) -> int:
         """Rows of the user table."""

@@ -352,10 +352,7 @@ class RankingBench:
         rows = {k: len(v) for k, v in self._interactions.vocabularies.items()}
         keras.utils.set_random_seed(seed)
         if hasattr(backbone, "from_graph"):
-            train = self._interactions.train.features
-            graph = BipartiteGraph.from_pairs(
-                train["user"], train["item"], rows["user"], rows["item"]
-            )
+            graph = BipartiteGraph.from_interactions(self._interactions)
             model: keras.Model = backbone.from_graph(
                 graph, embedding_dim=config.embedding_dim, **config.options
             )

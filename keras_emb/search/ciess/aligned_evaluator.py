@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_emb.compression import align
+from keras_emb.compression import SizeAssignment, align
 from keras_emb.datasets import Interactions
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
@@ -76,7 +76,9 @@ class AlignedEvaluator:
             self.recommender.train(seed, max_steps=self.fine_tuning_steps)
         return self.recommender.evaluation()
 
-    def retrain(self, sizes: Mapping[str, np.ndarray], seed: int) -> float:
+    def retrain(
+        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int
+    ) -> float:
         """Quality after training on from the cut values, if that helps.
 
         Args:
@@ -85,3 +87,19 @@ class AlignedEvaluator:
         """
         self.recommender.start(sizes)
         return self.recommender.train(seed).best["quality"]
+
+    def build(
+        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int = 0
+    ) -> keras.Model:
+        """The recommender that `retrain` scores.
+
+        Args:
+            sizes: Sizes by side.
+            seed: As for `retrain`.
+
+        Returns:
+            A model of its own at these sizes, for `compact` with
+            `sizes_of_tables(model, sizes)`.
+        """
+        self.retrain(sizes, seed)
+        return self.recommender.copy()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Interactions
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
@@ -61,7 +62,9 @@ class RetrainEvaluator:
         self.recommender.train(seed, max_steps=self.steps, validated=False)
         return self.recommender.evaluation()
 
-    def retrain(self, sizes: Mapping[str, np.ndarray], seed: int) -> float:
+    def retrain(
+        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int
+    ) -> float:
         """Quality after training to convergence.
 
         Args:
@@ -70,3 +73,19 @@ class RetrainEvaluator:
         """
         self.recommender.start(sizes, seed)
         return self.recommender.train(seed).best["quality"]
+
+    def build(
+        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int = 0
+    ) -> keras.Model:
+        """The recommender that `retrain` scores.
+
+        Args:
+            sizes: Sizes by side.
+            seed: As for `retrain`.
+
+        Returns:
+            A model of its own at these sizes, for `compact` with
+            `sizes_of_tables(model, sizes)`.
+        """
+        self.retrain(sizes, seed)
+        return self.recommender.copy()

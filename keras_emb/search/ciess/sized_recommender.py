@@ -10,7 +10,12 @@ import numpy as np
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import FullRanking, quality_of_entities
-from keras_emb.layers import BipartiteGraph, find_tables, table_features
+from keras_emb.layers import (
+    BipartiteGraph,
+    find_tables,
+    replace_tables,
+    table_features,
+)
 from keras_emb.layers.reinitialize import reinitialize
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.training import (
@@ -24,7 +29,7 @@ __all__ = ["SizedRecommender", "sizes_of_tables"]
 
 
 def sizes_of_tables(
-    model: keras.Model, sizes: Mapping[str, Any]
+    model: keras.Model, sizes: Mapping[str, Any] | SizeAssignment
 ) -> SizeAssignment:
     """Gives every table the sizes of the entities that are looked up in it.
 
@@ -39,11 +44,14 @@ def sizes_of_tables(
     Args:
         model: A model of users and items. Tables of one coordinate (biases)
             are left alone.
-        sizes: Integers of shape `(rows,)` by input feature.
+        sizes: Integers of shape `(rows,)` by input feature, or an assignment
+            whose tables are named like the features, as `CIESS` returns it.
 
     Returns:
         An assignment for the model's tables.
     """
+    if isinstance(sizes, SizeAssignment):
+        sizes = {name: sizes.sizes(name) for name in sizes.tables}
     features = table_features(model)
     tables = {
         name: table
@@ -98,18 +106,19 @@ class SizedRecommender:
         self._interactions = interactions
         self._cutoffs = tuple(cutoffs)
         self._ranking = FullRanking(interactions, "validation", cutoffs)
-        train = interactions.train.features
-        graph = BipartiteGraph.from_pairs(
-            train["user"], train["item"], rows["user"], rows["item"]
-        )
+        graph = BipartiteGraph.from_interactions(interactions)
         self._trainer = PairwiseTrainer(self.model, graph, recipe)
         self._first_weights = self.model.get_weights()
 
-    def start(self, sizes: Mapping[str, Any], seed: int | None = None) -> None:
+    def start(
+        self,
+        sizes: Mapping[str, Any] | SizeAssignment,
+        seed: int | None = None,
+    ) -> None:
         """Sets sizes, and weights from which to go on.
 
         Args:
-            sizes: Integers in `0 .. d_max` of shape `(rows,)`, by side.
+            sizes: As `sizes_of_tables` takes them.
             seed: Seed of fresh weights; the weights of the model that the
                 recommender was made of by default.
         """
@@ -162,6 +171,10 @@ class SizedRecommender:
             checkpoint_seconds=checkpoint_seconds,
             settings=settings,
         )
+
+    def copy(self) -> keras.Model:
+        """A model of its own with the weights and sizes of the moment."""
+        return replace_tables(self.model, lambda name, table: table)
 
     def evaluation(self) -> Evaluation:
         """Quality of every user and item on validation, and of the whole."""

@@ -33,10 +33,7 @@ def _rows(data):
 
 
 def _lightgcn(data, width=8):
-    rows, train = _rows(data), data.train.features
-    graph = BipartiteGraph.from_pairs(
-        train["user"], train["item"], rows["user"], rows["item"]
-    )
+    graph = BipartiteGraph.from_interactions(data)
     keras.utils.set_random_seed(0)
     return LightGCN.from_graph(graph, embedding_dim=width)
 
@@ -155,10 +152,7 @@ def test_fresh_weights_keep_the_graph(data):
 
 
 def test_a_model_that_allows_no_turn_is_cut_as_it_is(data):
-    rows, train = _rows(data), data.train.features
-    graph = BipartiteGraph.from_pairs(
-        train["user"], train["item"], rows["user"], rows["item"]
-    )
+    graph = BipartiteGraph.from_interactions(data)
     model = NGCF.from_graph(graph, embedding_dim=8)
     evaluator = AlignedEvaluator(model, data, RECIPE)
     sizes = _random_sizes(data)
@@ -193,3 +187,17 @@ def test_a_search_on_a_recommender_stays_within_its_budget(data, trained):
     assert len(search.candidates(0.25)) <= 3
     for candidate in search.candidates(0.25):
         assert candidate.mean_size <= 2
+
+
+def test_the_recommender_of_the_sizes_chosen_is_a_model_of_its_own(
+    data, trained
+):
+    evaluator = AlignedEvaluator(trained, data, RECIPE)
+    sizes = _random_sizes(data)
+    model = evaluator.build(sizes, seed=1)
+    ranking = FullRanking(data, "validation")
+    found = ranking(model).metrics["ndcg@20"]
+    evaluator.evaluate(_random_sizes(data, seed=1), seed=0)
+    assert ranking(model).metrics["ndcg@20"] == found
+    small, _ = compact(model, sizes_of_tables(model, sizes))
+    assert ranking(small).metrics["ndcg@20"] == pytest.approx(found)
