@@ -45,12 +45,14 @@ class CiessConfig:
         start: How the chosen sizes are trained: from `"scratch"` (paper), or
             from the `"aligned"` recommender, cut.
         evaluator_steps: Steps of training that a candidate gets.
+        num_averaged: See `CIESS`; 0 as in the paper.
         exploration: Noise and walk.
     """
 
     evaluator: str = "aligned"
     start: str = "aligned"
     evaluator_steps: int = 0
+    num_averaged: int = 10
     exploration: Exploration = dataclasses.field(default_factory=Exploration)
 
     def __post_init__(self) -> None:

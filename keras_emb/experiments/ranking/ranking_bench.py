@@ -220,6 +220,7 @@ class RankingBench:
             iterations=config.iterations,
             memory_weight=config.memory_weight,
             num_candidates=config.trials,
+            num_averaged=settings.num_averaged,
             exploration=settings.exploration,
             td3=config.td3,
             seed=self.first_seed,

@@ -22,6 +22,7 @@ from keras_emb.search.ciess.search_state import SearchState
 from keras_emb.search.ciess.size_problem import SizeProblem
 from keras_emb.search.ciess.td3_settings import Td3Settings
 from keras_emb.search.ciess.within_budget import (
+    average_candidate,
     best_candidates,
     check_reachable,
 )
@@ -64,6 +65,9 @@ class CIESS:
             full-size model (paper) or `"raw"` (reference code; ask for a
             memory weight some ten times smaller).
         num_candidates: The paper's l, candidates retrained for a budget.
+        num_averaged: One of them is the average of this many of the best
+            near the budget, without the noise of exploration: our step; 0 as
+            in the paper.
         exploration: Noise and walk.
         td3: Constants of TD3.
         policies: Folder written by `save_policies`: its policies are applied
@@ -85,6 +89,7 @@ class CIESS:
         memory_weight: float = 0.4,
         quality: Literal["ratio", "raw"] = "ratio",
         num_candidates: int = 3,
+        num_averaged: int = 10,
         exploration: Exploration | None = None,
         td3: Td3Settings | None = None,
         policies: str | Path | None = None,
@@ -95,6 +100,7 @@ class CIESS:
             ("episodes", episodes, 1),
             ("iterations", iterations, 1),
             ("num_candidates", num_candidates, 1),
+            ("num_averaged", num_averaged, 0),
             ("seed", seed, 0),
         ):
             if value != int(value) or value < least:
@@ -120,6 +126,7 @@ class CIESS:
         self.memory_weight = memory_weight
         self.quality = quality
         self.num_candidates = num_candidates
+        self.num_averaged = num_averaged
         self.exploration = exploration or Exploration()
         self.td3 = td3 or Td3Settings()
         self.policies = str(policies) if policies is not None else None
@@ -208,7 +215,8 @@ class CIESS:
         """The best of what the search tried within a budget.
 
         arXiv 2304.03501, Equation 15. Where the search tried nothing so
-        small, candidates are shrunk in proportion.
+        small, candidates are shrunk in proportion. The first is the average
+        of the best near the budget, unless `num_averaged` is 0.
 
         Args:
             budget: Share of the parameters, or bytes.
@@ -221,9 +229,15 @@ class CIESS:
         """
         budget = Budget.of(budget)
         check_reachable(self._rows, self.d_max, budget)
-        return best_candidates(
+        best = best_candidates(
             self.record, self.d_max, budget, self.num_candidates
         )
+        if self.num_averaged:
+            average = average_candidate(
+                self.record, self.d_max, budget, self.num_averaged
+            )
+            best = [average, *best][: self.num_candidates]
+        return best
 
     def assign(self, budget: Budget | float | int) -> SizeAssignment:
         """Chooses among the candidates for a budget.
@@ -245,11 +259,13 @@ class CIESS:
         scores = [self._retrained(candidate) for candidate in candidates]
         best = candidates[int(np.argmax(scores))]
         tried = {candidate.digest for candidate in self.record}
+        averaged = self.num_averaged > 0 and best is candidates[0]
         origin = {
             "method": "ciess",
             "seed": self.seed,
             "scores": scores,
-            "shrunk": best.digest not in tried,
+            "averaged": averaged,
+            "shrunk": not averaged and best.digest not in tried,
         }
         if origin["shrunk"]:
             _LOGGER.warning(

@@ -8,7 +8,16 @@ from keras_emb.compression import Budget, SizeAssignment
 from keras_emb.search.ciess.candidate import Candidate
 from keras_emb.search.rules import scaled_sizes
 
-__all__ = ["best_candidates", "check_reachable", "fits", "shrink"]
+__all__ = [
+    "average_candidate",
+    "best_candidates",
+    "check_reachable",
+    "fits",
+    "shrink",
+]
+
+# Candidates of up to so many times the budget's mean size, or as much less.
+_NEAR = 1.5
 
 
 def fits(sizes: SizeAssignment, budget: Budget) -> bool:
@@ -97,6 +106,57 @@ def best_candidates(
         near.sort(key=lambda c: -c.quality)
         allowed = [shrink(c, d_max, budget) for c in near[:count]]
     return allowed[:count]
+
+
+def average_candidate(
+    record: Sequence[Candidate], d_max: int, budget: Budget, count: int
+) -> Candidate:
+    """What the best candidates near a budget have in common.
+
+    Every mask a search tries carries the noise of its exploration, which at
+    small sizes costs more than the search gains. The mean of the proportions
+    of several, scaled to the budget, does not: our step, not the paper's.
+
+    >>> import numpy as np
+    >>> record = [
+    ...     Candidate({"user": np.array(s)}, 1.0, 0.0)
+    ...     for s in ([3, 1], [5, 1], [4, 2])
+    ... ]
+    >>> average_candidate(record, 8, Budget.of(0.25), 3).sizes["user"].tolist()
+    [3, 1]
+
+    Args:
+        record: Everything tried, at least one candidate.
+        d_max: Full width.
+        budget: Share of the parameters, or bytes, with room for a
+            coordinate a row.
+        count: Most candidates to average: those of highest quality among
+            the ones of about the budget's mean size, or among the nearest.
+
+    Returns:
+        Sizes within the budget; quality and score are the averaged ones'.
+    """
+    sides = {side: len(s) for side, s in record[0].sizes.items()}
+    dims = dict.fromkeys(sides, d_max)
+    even = scaled_sizes({s: np.ones(n) for s, n in sides.items()}, dims, budget)
+    target = even.num_parameters / sum(sides.values())
+    distance = np.array([abs(np.log(c.mean_size / target)) for c in record])
+    reach = max(np.log(_NEAR), float(np.sort(distance)[:count].max()))
+    near = [c for c, d in zip(record, distance, strict=True) if d <= reach]
+    chosen = sorted(near, key=lambda c: -c.quality)[:count]
+    sizes = scaled_sizes(
+        {
+            side: np.mean([c.sizes[side] / c.mean_size for c in chosen], axis=0)
+            for side in sides
+        },
+        dims,
+        budget,
+    )
+    return Candidate(
+        {side: sizes.sizes(side) for side in sides},
+        float(np.mean([c.quality for c in chosen])),
+        float(np.mean([c.score for c in chosen])),
+    )
 
 
 def shrink(candidate: Candidate, d_max: int, budget: Budget) -> Candidate:
