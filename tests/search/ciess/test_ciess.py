@@ -31,7 +31,8 @@ SETTINGS = {
 
 
 def _search(toy, **changes):
-    return CIESS(**{"budget": 0.6, "evaluator": toy, **SETTINGS, **changes})
+    paper = {"budget": 0.6, "evaluator": toy, "num_averaged": 0}
+    return CIESS(**{**paper, **SETTINGS, **changes})
 
 
 class Interrupted(Exception):
@@ -95,6 +96,20 @@ class TestWithAgents:
         for side in COUNTS:
             np.testing.assert_array_equal(sizes.sizes(side), winner.sizes[side])
         assert sizes.origin["scores"] == scores
+        assert not sizes.origin["shrunk"]
+
+    def test_an_average_competes_where_it_is_asked_for(self, done):
+        done.num_averaged = 4
+        try:
+            average, *others = done.candidates(0.6)
+            sizes = done.assign(0.6)
+        finally:
+            done.num_averaged = 0
+        assert others == done.candidates(0.6)[:2]
+        assert average.mean_size <= 0.6 * D_MAX
+        scores = sizes.origin["scores"]
+        assert len(scores) == 3
+        assert sizes.origin["averaged"] == (np.argmax(scores) == 0)
         assert not sizes.origin["shrunk"]
 
     def test_the_trace_tells_what_happened(self, done):
@@ -189,7 +204,7 @@ class TestWithAgents:
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
         pid = int(done.stdout.split()[-1])
-        for _ in range(50):
+        for _ in range(300):
             if not _alive(pid):
                 return
             time.sleep(0.1)

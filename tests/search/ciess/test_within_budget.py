@@ -4,6 +4,7 @@ import pytest
 from keras_emb.compression import Budget, SizeAssignment
 from keras_emb.search.ciess import Candidate
 from keras_emb.search.ciess.within_budget import (
+    average_candidate,
     best_candidates,
     check_reachable,
     fits,
@@ -85,3 +86,47 @@ def test_fits_is_the_assignments_own_check():
     sizes = SizeAssignment.from_sizes({"user": [1, 1, 2]}, 4)
     assert fits(sizes, Budget.of(4 / 12))
     assert not fits(sizes, Budget.of(3 / 12))
+
+
+def test_the_average_recovers_what_exploration_blurs():
+    random = np.random.default_rng(0)
+    truth = {side: random.integers(2, 20, rows) for side, rows in ROWS.items()}
+
+    def noisy(seed):
+        noise = np.random.default_rng(seed)
+        sizes = {
+            side: np.clip(size + noise.integers(-5, 6, len(size)), 1, 64)
+            for side, size in truth.items()
+        }
+        return Candidate(sizes, 0.5 + seed / 100, 0.0)
+
+    record = [noisy(seed) for seed in range(12)]
+    share = _share(Candidate(truth, 1.0, 0.0))
+    average = average_candidate(record, 64, Budget.of(share), count=12)
+
+    def error(candidate):
+        return np.mean(
+            [
+                np.abs(candidate.sizes[side] - truth[side]).mean()
+                for side in ROWS
+            ]
+        )
+
+    assert _share(average) <= share
+    assert error(average) < 0.5 * min(error(c) for c in record)
+
+
+def test_the_average_takes_the_best_near_the_budget():
+    far = [_candidate(40, 1.0, seed) for seed in range(3)]
+    near = [_candidate(6, 0.1 * seed, seed) for seed in range(5)]
+    budget = Budget.of(0.1)
+    average = average_candidate(far + near, 64, budget, count=2)
+    assert average.quality == pytest.approx(0.35)
+    assert average.sizes["user"].min() >= 1
+    # Nothing is near: the nearest stand in.
+    average = average_candidate(far, 64, budget, count=2)
+    assert average.quality == 1.0
+    assert fits(SizeAssignment.from_sizes(average.sizes, 64), budget)
+    small = Budget(num_bytes=6_000)
+    average = average_candidate(far + near, 64, small, count=2)
+    assert fits(SizeAssignment.from_sizes(average.sizes, 64), small)
