@@ -29,6 +29,7 @@ from keras_emb.layers import (
     SoftDimensionSelection,
     SoftSelection,
     SoftSizeEmbedding,
+    SoftThresholdEmbedding,
     WeightedProduct,
     find_tables,
     gather_rows,
@@ -39,6 +40,7 @@ from keras_emb.optimizers import SparseAdam, deduplicate
 from keras_emb.search import (
     CIESS,
     DNIS,
+    PEP,
     AutoEmb,
     MagnitudePruning,
     PowerRule,
@@ -57,6 +59,7 @@ from keras_emb.training import (
 __all__ = [
     "CIESS",
     "DNIS",
+    "PEP",
     "AutoEmb",
     "BilevelModel",
     "Budget",
@@ -82,6 +85,7 @@ __all__ = [
     "SoftDimensionSelection",
     "SoftSelection",
     "SoftSizeEmbedding",
+    "SoftThresholdEmbedding",
     "SparseAdam",
     "StreamBatches",
     "TableSizes",

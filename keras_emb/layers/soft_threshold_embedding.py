@@ -54,20 +54,23 @@ class SoftThresholdEmbedding(DenseEmbedding):
             `"dimension"` a column, `"feature"` a row, `"feature_dimension"`
             nothing: every entry has its own.
         initial_threshold: First value of the thresholds before the sigmoid.
-        threshold_decay: Weight of the mean of the squares of the thresholds
-            read (before the sigmoid) in the loss of a training step.
+        weight_decay: Weight of the mean squares of the rows and of the
+            thresholds (before the sigmoid) that a training step reads.
+            It shrinks rows and raises thresholds. The reference code has the
+            optimizer decay both; without it hardly an entry falls below its
+            threshold, whose gradient vanishes with the sigmoid.
         embeddings_initializer: Initializer of the table.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         ids: Integer tensor of shape `(...)`.
-        training: Whether `threshold_decay` adds to the loss.
+        training: Whether `weight_decay` adds to the loss.
 
     Output shape:
         `(..., output_dim)`.
 
     Raises:
-        ValueError: If `granularity` is unknown, or `threshold_decay` is
+        ValueError: If `granularity` is unknown, or `weight_decay` is
             negative.
     """
 
@@ -79,7 +82,7 @@ class SoftThresholdEmbedding(DenseEmbedding):
             "global", "dimension", "feature", "feature_dimension"
         ] = "feature_dimension",
         initial_threshold: float = -15.0,
-        threshold_decay: float = 0.0,
+        weight_decay: float = 0.0,
         embeddings_initializer: Any = "glorot_normal",
         **kwargs: Any,
     ) -> None:
@@ -97,14 +100,14 @@ class SoftThresholdEmbedding(DenseEmbedding):
                 f"`granularity` must be one of {list(shapes)}. "
                 f"Received: granularity={granularity!r}"
             )
-        if threshold_decay < 0:
+        if weight_decay < 0:
             raise ValueError(
-                "`threshold_decay` must not be negative. "
-                f"Received: threshold_decay={threshold_decay}"
+                "`weight_decay` must not be negative. "
+                f"Received: weight_decay={weight_decay}"
             )
         self.granularity = granularity
         self.initial_threshold = float(initial_threshold)
-        self.threshold_decay = float(threshold_decay)
+        self.weight_decay = float(weight_decay)
         self.thresholds = self.add_weight(
             shape=shapes[granularity],
             initializer=keras.initializers.Constant(self.initial_threshold),
@@ -128,9 +131,9 @@ class SoftThresholdEmbedding(DenseEmbedding):
             if self.granularity.startswith("feature")
             else self.thresholds.value
         )
-        if training and self.threshold_decay:
-            squares = keras.ops.mean(keras.ops.square(logits))
-            self.add_loss(self.threshold_decay * squares)
+        if training and self.weight_decay:
+            squares = (keras.ops.mean(x * x) for x in (rows, logits))
+            self.add_loss(self.weight_decay * sum(squares))
         # In float32 whatever the policy: thresholds start below half's least.
         return keras.ops.cast(soft_threshold(rows, logits), self.compute_dtype)
 
@@ -144,5 +147,5 @@ class SoftThresholdEmbedding(DenseEmbedding):
             **super().get_config(),
             "granularity": self.granularity,
             "initial_threshold": self.initial_threshold,
-            "threshold_decay": self.threshold_decay,
+            "weight_decay": self.weight_decay,
         }

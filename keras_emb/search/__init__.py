@@ -3,6 +3,7 @@
 from keras_emb.search.autoemb import AutoEmb
 from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
+from keras_emb.search.pep import PEP
 from keras_emb.search.rules import (
     MagnitudePruning,
     PowerRule,
@@ -13,6 +14,7 @@ from keras_emb.search.rules import (
 __all__ = [
     "CIESS",
     "DNIS",
+    "PEP",
     "AutoEmb",
     "MagnitudePruning",
     "PowerRule",
