@@ -100,7 +100,7 @@ class PEP:
             validate_every=check_every,
             max_steps=recipe.max_steps if max_steps is None else max_steps,
         )
-        self.thresholds = {
+        self.thresholds: dict[str, Any] = {
             "granularity": granularity,
             "initial_threshold": initial_threshold,
             "weight_decay": weight_decay,
