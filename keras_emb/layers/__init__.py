@@ -23,6 +23,10 @@ from keras_emb.layers.soft_dimension_selection import (
 )
 from keras_emb.layers.soft_selection import SoftSelection
 from keras_emb.layers.soft_size_embedding import SoftSizeEmbedding
+from keras_emb.layers.soft_threshold_embedding import (
+    SoftThresholdEmbedding,
+    soft_threshold,
+)
 from keras_emb.layers.table_usage import (
     DotProduct,
     IntoDense,
@@ -49,11 +53,13 @@ __all__ = [
     "SoftDimensionSelection",
     "SoftSelection",
     "SoftSizeEmbedding",
+    "SoftThresholdEmbedding",
     "UnitInterval",
     "WeightedProduct",
     "find_tables",
     "gather_rows",
     "replace_tables",
+    "soft_threshold",
     "table_features",
     "table_values",
 ]

@@ -3,6 +3,7 @@
 from keras_emb.search.autoemb import AutoEmb
 from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
+from keras_emb.search.pep import PEP
 from keras_emb.search.rules import (
     BudgetedRandom,
     MagnitudePruning,
@@ -15,6 +16,7 @@ from keras_emb.search.rules import (
 __all__ = [
     "CIESS",
     "DNIS",
+    "PEP",
     "AutoEmb",
     "BudgetedRandom",
     "MagnitudePruning",

@@ -89,6 +89,7 @@ class PairwiseTrainer:
         checkpoint_seconds: float = 20.0,
         settings: Mapping[str, Any] | None = None,
         on_validation: Callable[[dict[str, float]], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> TrainingRecord:
         """Trains the model from the weights it has.
 
@@ -106,6 +107,7 @@ class PairwiseTrainer:
             settings: What else decides the outcome: plain values. A
                 checkpoint of other settings is refused.
             on_validation: Called with each entry of the history.
+            stop: Asked after each validation whether to end here.
 
         Returns:
             The record of the run; an "epoch" of its history is a validation.
@@ -131,7 +133,7 @@ class PairwiseTrainer:
 
         if not run.resume():
             observe({}, 0)
-        while not run.over:
+        while not run.over and not (stop is not None and stop()):
             first = run.step
             last = min(first + recipe.validate_every, recipe.max_steps)
             logs = self._runner.run(self._seeds(seed, first, last))
