@@ -49,24 +49,28 @@ class BipartiteGraph:
             ("users", users, num_users),
             ("items", items, num_items),
         ):
-            whole = np.issubdtype(rows.dtype, np.integer)
             if (
-                not whole
+                not np.issubdtype(rows.dtype, np.integer)
                 or rows.ndim != 1
                 or not len(rows)
-                or not 0 <= rows.min() <= rows.max() < count
             ):
                 raise ValueError(
-                    f"`{name}` must be rows in 0..{count - 1}, at least one. "
-                    f"Received: shape {rows.shape}, dtype {rows.dtype}, from "
-                    f"{rows.min(initial=0)} to {rows.max(initial=0)}"
+                    f"`{name}` must be a list of integers, at least one. "
+                    f"Received: shape {rows.shape}, dtype {rows.dtype}"
+                )
+            if not 0 <= rows.min() <= rows.max() < count:
+                raise ValueError(
+                    f"`{name}` must be rows in 0..{count - 1}. "
+                    f"Received: from {rows.min()} to {rows.max()}"
                 )
         if len(users) != len(items):
             raise ValueError(
                 "`users` and `items` must be of one length. "
                 f"Received: {len(users)} and {len(items)}"
             )
-        edges = np.sort(users.astype(np.int64) * num_items + items)
+        # Not in the types given: unsigned and signed make floats.
+        users, items = users.astype(np.int64), items.astype(np.int64)
+        edges = np.sort(users * num_items + items)
         edges = edges[np.diff(edges, prepend=-1) > 0]
         degrees = np.bincount(edges // num_items, minlength=num_users)
         return cls(

@@ -102,6 +102,11 @@ class GraphPropagation(keras.layers.Layer):
                 "`cells` must hold a layer for each step. Received: "
                 f"{len(cells)} cells, num_steps={num_steps}"
             )
+        if not 0 <= edge_dropout < 1:
+            raise ValueError(
+                "`edge_dropout` must be at least 0 and less than 1. "
+                f"Received: edge_dropout={edge_dropout}"
+            )
         self.num_users = int(num_users)
         self.num_items = int(num_items)
         self.num_edges = int(num_edges)
@@ -156,8 +161,8 @@ class GraphPropagation(keras.layers.Layer):
         nodes = (self.num_users + self.num_items, input_shape[0][-1])
         for cell in self.cells or ():
             if not cell.built:
-                cell.build([nodes, nodes])
-            nodes = cell.compute_output_shape([nodes, nodes])
+                cell.build(nodes, nodes)
+            nodes = cell.compute_output_shape(nodes, nodes)
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -194,7 +199,7 @@ class GraphPropagation(keras.layers.Layer):
         for cell in self.cells or (None,) * self.num_steps:
             if cell is not None:
                 shape = (sum(self._parts), widths[-1])
-                width = cell.compute_output_shape([shape, shape])[-1]
+                width = cell.compute_output_shape(shape, shape)[-1]
             widths.append(width)
         return tuple(
             tuple(

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_emb.layers import find_tables, table_features
 from keras_emb.layers.feature_consumers import feature_consumers
 from keras_emb.serving.popularity_endpoints import add_popularity_endpoints
 
@@ -196,9 +197,13 @@ def _rows_by_input(
             "the tables of an input can be seen; give None. "
             f"Received: unknown_row={unknown_row}, model={model.name}"
         )
+    declared = _declared_tables(model)
     rows = {}
     for name, tensor in _model_inputs(model).items():
-        tables = consumers[tensor._keras_history.operation.name].tables
+        tables = [
+            *consumers[tensor._keras_history.operation.name].tables,
+            *declared.get(name, ()),
+        ]
         if tables:
             rows[name] = min(
                 int(getattr(t, "vocabulary_size", None) or t.input_dim)
@@ -210,6 +215,17 @@ def _rows_by_input(
             f"{min(rows.values()) - 1}. Received: unknown_row={unknown_row}"
         )
     return rows
+
+
+def _declared_tables(model: keras.Model) -> dict[str, list[Any]]:
+    """Tables by the input that the model itself says belongs to them."""
+    # A graph model reads whole tables: its ids pick rows of what comes out.
+    found: dict[str, list[Any]] = {}
+    if isinstance(getattr(model, "table_features", None), Mapping):
+        tables = find_tables(model)
+        for name, feature in table_features(model).items():
+            found.setdefault(feature, []).append(tables[name])
+    return found
 
 
 def _counting_tables(model: keras.Model) -> dict[str, list[Any]]:

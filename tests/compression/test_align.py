@@ -9,6 +9,7 @@ from keras_emb.compression.rotations import (
     second_moment,
 )
 from keras_emb.layers import (
+    BipartiteGraph,
     DenseEmbedding,
     DotProduct,
     IntoDense,
@@ -21,7 +22,14 @@ from keras_emb.layers import (
     replace_tables,
     table_values,
 )
-from keras_emb.zoo import MLP, Backbone, MatrixFactorization, NeuMF
+from keras_emb.zoo import (
+    MLP,
+    NGCF,
+    Backbone,
+    LightGCN,
+    MatrixFactorization,
+    NeuMF,
+)
 
 ROWS = {"user": 40, "item": 30}
 
@@ -43,13 +51,21 @@ def popularity(seed=0):
 def backbone(kind, seed=0):
     """A backbone whose weights are all away from their start."""
     keras.utils.set_random_seed(seed)
-    model = kind.from_sizes(
-        users=ROWS["user"], items=ROWS["item"], embedding_dim=10
-    )
     rng = np.random.default_rng(seed)
+    if kind in (LightGCN, NGCF):
+        pairs = (rng.integers(0, rows, 100) for rows in ROWS.values())
+        graph = BipartiteGraph.from_pairs(*pairs, *ROWS.values())
+        model = kind.from_graph(graph, embedding_dim=10)
+    else:
+        model = kind.from_sizes(
+            users=ROWS["user"], items=ROWS["item"], embedding_dim=10
+        )
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
     return model
+
+
+KINDS = [LightGCN, MatrixFactorization, MLP, NeuMF]
 
 
 def assert_same_predictions(old, new, inputs):
@@ -86,7 +102,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("side", ["both", "one"])
 def test_aligning_changes_no_prediction(kind, case, side):
@@ -102,7 +118,7 @@ def test_aligning_changes_no_prediction(kind, case, side):
         assert np.isfinite(table_values(table)).all()
 
 
-@pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", ["none", "one row", "first rows"])
 def test_rows_without_popularity_keep_their_predictions(kind, count):
     counts = popularity()
@@ -120,7 +136,7 @@ def test_tables_of_one_row(kind):
     assert_same_predictions(model, aligned, ids)
 
 
-@pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_original_is_untouched(kind):
     model = backbone(kind)
     before = [v.numpy() for v in model.variables]
@@ -183,6 +199,28 @@ class Plain(Backbone):
         rows = [tables[name](inputs[name]) for name in inputs]
         hidden = layers.BatchNormalization()(layers.Multiply()(rows))
         super().__init__(inputs, layers.Dense(1)(hidden), tables, **kwargs)
+
+
+def test_lightgcn_turns_both_tables_by_one_rotation():
+    model, counts = backbone(LightGCN), popularity()
+    aligned = align(model, counts)
+    for name in ROWS:
+        old, new = (table_values(m.tables[name]) for m in (model, aligned))
+        np.testing.assert_allclose(new @ new.T, old @ old.T, atol=1e-4)
+        assert not np.allclose(new, old)
+    graph = aligned.propagation.graph
+    np.testing.assert_array_equal(graph.items, model.propagation.graph.items)
+
+
+def test_ngcf_comes_back_unchanged():
+    model = backbone(NGCF)
+    aligned = align(model, popularity())
+    assert type(aligned) is NGCF
+    assert_same_predictions(model, aligned, pairs())
+    for old, new in zip(model.variables, aligned.variables, strict=True):
+        assert old is not new
+    for old, new in zip(model.weights, aligned.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_a_backbone_that_declares_nothing_comes_back_unchanged():

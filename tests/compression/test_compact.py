@@ -8,6 +8,7 @@ from keras_emb.compression import (
     threshold_assignment,
 )
 from keras_emb.layers import (
+    BipartiteGraph,
     DenseEmbedding,
     MaskedEmbedding,
     MixedDimensionEmbedding,
@@ -17,7 +18,13 @@ from keras_emb.layers import (
     replace_tables,
     table_values,
 )
-from keras_emb.zoo.backbones import MLP, MatrixFactorization, NeuMF
+from keras_emb.zoo.backbones import (
+    MLP,
+    NGCF,
+    LightGCN,
+    MatrixFactorization,
+    NeuMF,
+)
 from tests.layers import foreign_models
 from tests.testing import save_and_load
 
@@ -26,9 +33,13 @@ USERS, ITEMS = 300, 120
 
 def _backbone(kind, seed=0):
     keras.utils.set_random_seed(seed)
-    model = kind.from_sizes(users=USERS, items=ITEMS, embedding_dim=20)
+    if kind in (LightGCN, NGCF):
+        graph = BipartiteGraph.from_pairs(*_ids().values(), USERS, ITEMS)
+        model = kind.from_graph(graph, embedding_dim=20)
+    else:
+        model = kind.from_sizes(users=USERS, items=ITEMS, embedding_dim=20)
     rng = np.random.default_rng(seed)
-    for weight in model.weights:
+    for weight in model.trainable_weights:
         # Tables fall off with popularity, so that sizes differ by row.
         values = rng.normal(size=weight.shape)
         if len(weight.shape) == 2 and weight.shape[0] in (USERS, ITEMS):
@@ -98,6 +109,25 @@ def test_predicts_what_the_masked_model_does(kind, share, structure, row_order):
         assert tables == assignment.memory_bytes()
     else:
         assert tables <= assignment.memory_bytes()
+
+
+@pytest.mark.parametrize("structure", ["prefix", "mask"])
+@pytest.mark.parametrize("kind", [LightGCN, NGCF])
+def test_graph_models_predict_what_the_masked_ones_do(kind, structure):
+    model = _backbone(kind)
+    assignment = threshold_assignment(_tables(model), 0.2, structure)
+    masked = _masked(model, assignment)
+    small, report = compact(masked, assignment)
+    assert type(small) is kind
+    expected = np.asarray(masked(_ids()))
+    assert not np.allclose(expected, model(_ids()))
+    _assert_same(small(_ids()), expected)
+    _assert_same(save_and_load(small)(_ids()), expected)
+    assert report.after.total == _stored(small)
+    assert report.after.values == 4 * assignment.num_parameters
+    # The graph's nodes are rows of the tables: they keep their numbers.
+    with pytest.raises(ValueError, match="'fold'.*use 'keep'"):
+        compact(masked, assignment, row_order="fold")
 
 
 def test_takes_dense_tables_too_and_leaves_the_model_alone():

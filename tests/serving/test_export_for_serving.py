@@ -15,6 +15,7 @@ from keras_emb.compression import (
     threshold_assignment,
 )
 from keras_emb.layers import (
+    BipartiteGraph,
     MultiSizeEmbedding,
     PopularityController,
     SoftSizeEmbedding,
@@ -25,6 +26,8 @@ from keras_emb.serving import export_for_serving
 from keras_emb.training import StreamBatches, train_on_stream
 from keras_emb.zoo.backbones import (
     MLP,
+    NGCF,
+    LightGCN,
     MatrixFactorization,
     NeuMF,
     StreamingDLRS,
@@ -36,7 +39,14 @@ C_SOURCE = Path(__file__).parent / "c_loader" / "predict.c"
 
 def _compact(kind, structure="prefix", users=400, items=150, width=20):
     keras.utils.set_random_seed(0)
-    model = kind.from_sizes(users=users, items=items, embedding_dim=width)
+    if kind in (LightGCN, NGCF):
+        ids = _ids(3000, users, items)
+        graph = BipartiteGraph.from_pairs(
+            ids["user"], ids["item"], users, items
+        )
+        model = kind.from_graph(graph, embedding_dim=width)
+    else:
+        model = kind.from_sizes(users=users, items=items, embedding_dim=width)
     for table in find_tables(model).values():
         # Rows that fall off with popularity have different sizes.
         fall = np.arange(1, table.vocabulary_size + 1)[:, None] ** -0.5
@@ -63,18 +73,27 @@ def _disk_bytes(folder):
 
 
 @pytest.mark.parametrize("structure", ["prefix", "mask"])
-@pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
-def test_serves_what_the_model_predicts(kind, structure, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (LightGCN, "score"),
+        (MatrixFactorization, "rating"),
+        (MLP, "rating"),
+        (NGCF, "score"),
+        (NeuMF, "rating"),
+    ],
+)
+def test_serves_what_the_model_predicts(kind, name, structure, tmp_path):
     model, _ = _compact(kind, structure)
     folder = export_for_serving(model, tmp_path / "model", version=3)
     assert folder == tmp_path / "model" / "3"
     served = _serve(folder, _ids())
-    assert list(served) == ["rating"]
+    assert list(served) == [name]
     np.testing.assert_allclose(
-        served["rating"], model(_ids()), rtol=1e-6, atol=1e-7
+        served[name], model(_ids()), rtol=1e-6, atol=1e-7
     )
-    one = {name: ids[:1] for name, ids in _ids().items()}
-    assert _serve(folder, one)["rating"].shape == (1, 1)
+    one = {feature: ids[:1] for feature, ids in _ids().items()}
+    assert _serve(folder, one)[name].shape == (1, 1)
 
 
 def test_inputs_are_named_integers(tmp_path):
@@ -89,7 +108,7 @@ def test_inputs_are_named_integers(tmp_path):
 
 
 @pytest.mark.parametrize("structure", ["prefix", "mask"])
-@pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
+@pytest.mark.parametrize("kind", [LightGCN, MatrixFactorization, MLP, NeuMF])
 def test_disk_holds_the_report_and_little_more(kind, structure, tmp_path):
     model, report = _compact(kind, structure, users=6000, items=3500)
     folder = export_for_serving(model, tmp_path)
@@ -109,23 +128,25 @@ def test_weights_are_stored_once(tmp_path):
     assert dense <= _disk_bytes(folder) <= dense + 100_000
 
 
-def test_ids_without_a_row_are_answered_as_unknown(tmp_path):
-    model, _ = _compact(MatrixFactorization)
+@pytest.mark.parametrize("kind", [LightGCN, MatrixFactorization])
+def test_ids_without_a_row_are_answered_as_unknown(kind, tmp_path):
+    model, _ = _compact(kind)
+    (name,) = model.output_names
     strange = np.array([-1, 400, 401, 10**6, 5], "int32")
     known = np.where(np.arange(5) < 4, 0, strange).astype("int32")
     items = np.arange(5, dtype="int32")
     folder = export_for_serving(model, tmp_path)
     np.testing.assert_array_equal(
-        _serve(folder, {"user": strange, "item": items})["rating"],
-        _serve(folder, {"user": known, "item": items})["rating"],
+        _serve(folder, {"user": strange, "item": items})[name],
+        _serve(folder, {"user": known, "item": items})[name],
     )
     bare = export_for_serving(model, tmp_path, version=2, unknown_row=None)
     with pytest.raises(tf.errors.InvalidArgumentError):
         _serve(bare, {"user": strange, "item": items})
     other = export_for_serving(model, tmp_path, version=4, unknown_row=7)
     np.testing.assert_array_equal(
-        _serve(other, {"user": strange[:1], "item": items[:1]})["rating"],
-        _serve(other, {"user": items[:1] + 7, "item": items[:1]})["rating"],
+        _serve(other, {"user": strange[:1], "item": items[:1]})[name],
+        _serve(other, {"user": items[:1] + 7, "item": items[:1]})[name],
     )
 
 

@@ -36,13 +36,14 @@ class NeighbourInteraction(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.rate = rate
-        self.sum = keras.layers.Dense(units, name="sum")
-        self.product = keras.layers.Dense(units, name="product")
-        self.dropout = keras.layers.Dropout(rate, name="dropout")
+        policy = self.dtype_policy
+        self.sum = keras.layers.Dense(units, dtype=policy, name="sum")
+        self.product = keras.layers.Dense(units, dtype=policy, name="product")
+        self.dropout = keras.layers.Dropout(rate, dtype=policy, name="dropout")
 
-    def build(self, input_shape: Any) -> None:
-        self.sum.build(input_shape[0])
-        self.product.build(input_shape[1])
+    def build(self, received_shape: Any, own_shape: Any) -> None:
+        self.sum.build(received_shape)
+        self.product.build(own_shape)
         self.built = True
 
     def call(self, received: Any, own: Any, training: bool = False) -> Any:
@@ -50,8 +51,8 @@ class NeighbourInteraction(keras.layers.Layer):
         result += keras.ops.leaky_relu(self.product(received * own), _SLOPE)
         return self.dropout(result, training=training)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[0][:-1], self.units)
+    def compute_output_shape(self, received_shape: Any, own_shape: Any) -> Any:
+        return (*received_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "rate": self.rate}
