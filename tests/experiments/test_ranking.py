@@ -37,7 +37,7 @@ SETTINGS = [
     "shares=[0.5, 0.25]",
     "export.share=0.25",
     "seeds=[0, 1]",
-    "methods=[dense, uniform, truncated_uniform, ciess, ciess_aligned]",
+    "methods=[dense, uniform, truncated_uniform, pep, ciess, ciess_aligned]",
 ]
 SCRIPT = f"""
 import sys
@@ -103,7 +103,7 @@ def test_a_run_leaves_everything(run, tmp_path):
     plots = {path.stem for path in (run / "plots").glob("*.png")}
     assert plots == {"quality", "search", "sizes"}
     assert "NDCG@20" in result_table(result).title
-    assert len(comparison_table(result).rows) == 9
+    assert len(comparison_table(result).rows) == 11
     page = write_report([run], tmp_path / "report.html").read_text()
     assert "test ndcg@20" in page
 

@@ -30,6 +30,7 @@ RANKING_METHODS: Mapping[str, str] = {
     "mixed_random": "a random width for every row, trained from scratch",
     "budgeted_random": "random widths that fall with popularity, likewise",
     "power_rule": "width a power of popularity, trained from scratch",
+    "pep": "masks from thresholds trained with the tables, trained anew",
     "ciess": "any width an id, by reinforcement learning: `searches`",
 }
 

@@ -19,6 +19,7 @@ from keras_emb.experiments.unit import Unit
 from keras_emb.layers import BipartiteGraph
 from keras_emb.search import (
     CIESS,
+    PEP,
     BudgetedRandom,
     MixedRandom,
     PowerRule,
@@ -28,13 +29,21 @@ from keras_emb.search.ciess import (
     AlignedEvaluator,
     RetrainEvaluator,
     SizedRecommender,
+    list_quality,
     sizes_of_tables,
 )
-from keras_emb.training import TrainingRecord
+from keras_emb.training import (
+    PairwiseTrainer,
+    TrainingRecord,
+    apply_assignment,
+)
 from keras_emb.zoo import MatrixFactorization
 from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["RankingBench"]
+
+# Most steps until PEP's tables are as small as the least share.
+_PEP_STEPS = 4000
 
 Sizes = Mapping[str, np.ndarray]
 
@@ -131,13 +140,12 @@ class RankingBench:
         path = self._folder / "units" / f"{unit.name}.json"
         if path.exists():
             return dict(read_json(path))
-        model, sizes, training = self.build(unit)
+        model, assignment, training = self.build(unit)
         started = time.monotonic()
         metrics = {
             part: dict(ranking(model).metrics)
             for part, ranking in self._rankings.items()
         }
-        assignment = sizes_of_tables(model, sizes)
         after = compact(model, assignment)[1].after
         record = {
             "method": unit.method,
@@ -162,15 +170,23 @@ class RankingBench:
         write_json(path, record)
         return record
 
-    def build(self, unit: Unit) -> tuple[keras.Model, Sizes, TrainingRecord]:
+    def build(
+        self, unit: Unit
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         """Trains one unit's model, or reads its finished state.
 
         Returns:
-            The model at its sizes, good until the next is built, the sizes by
-            side, and the record of its last training.
+            The model at its sizes, good until the next is built, the sizes of
+            its tables, and the record of its last training.
         """
-        trial = self._trial(unit)
-        rate = trial.get("learning_rate", 1.0)
+        checkpoint: dict[str, Any] = {
+            "checkpoint": self._folder / "states" / f"{unit.name}.npz",
+            "checkpoint_seconds": self._checkpoint_seconds,
+            "settings": {"unit": unit.name},
+        }
+        if unit.method == "pep":
+            return self._pep(unit, checkpoint)
+        rate = self._trial(unit).get("learning_rate", 1.0)
         sizes = self._sizes(unit)
         if self._starts_aligned(unit.method):
             recommender = self._recommender("aligned", unit.seed, rate)
@@ -178,15 +194,44 @@ class RankingBench:
         else:
             recommender = self._recommender("fresh", unit.seed, rate)
             recommender.start(sizes, unit.seed)
-        training = recommender.train(
-            unit.seed,
-            checkpoint=self._folder / "states" / f"{unit.name}.npz",
-            checkpoint_seconds=self._checkpoint_seconds,
-            settings={"unit": unit.name},
+        training = recommender.train(unit.seed, **checkpoint)
+        assignment = sizes_of_tables(recommender.model, sizes)
+        return recommender.model, assignment.check(unit.share), training
+
+    def _pep(
+        self, unit: Unit, checkpoint: Mapping[str, Any]
+    ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
+        """Masks from trained thresholds, trained from the first values."""
+        trial = self._trial(unit)
+
+        def make() -> PEP:
+            search = PEP(
+                self._config.shares,
+                recipe=self._config.recipe,
+                max_steps=_PEP_STEPS,
+                seed=unit.seed,
+                **trial,
+            )
+            search.fit(self._backbone(unit.seed), self._interactions)
+            return search
+
+        search: PEP = self._kept(f"pep_{unit.trial}", unit.seed, make)
+        assignment = search.assign(unit.share)
+        model = apply_assignment(search.model, assignment)
+        trainer = PairwiseTrainer(
+            model,
+            BipartiteGraph.from_interactions(self._interactions),
+            self._config.recipe,
         )
-        if unit.share < 1:
-            sizes_of_tables(recommender.model, sizes).check(unit.share)
-        return recommender.model, sizes, training
+
+        def validate(model: keras.Model) -> dict[str, float]:
+            metrics = dict(self._rankings["validation"](model).metrics)
+            return {**metrics, "quality": list_quality(metrics)}
+
+        training = trainer.fit(
+            unit.seed, validate, monitor="quality", **checkpoint
+        )
+        return model, assignment, training
 
     def search(self, method: str) -> CIESS:
         """The search of a method, done or read from its finished state."""
@@ -394,10 +439,4 @@ class RankingBench:
 
 
 def _quality(record: Mapping[str, Any]) -> float:
-    """What validation chooses by: the mean of Recall and NDCG."""
-    values = [
-        value
-        for name, value in record["metrics"]["validation"].items()
-        if name.startswith(("recall@", "ndcg@"))
-    ]
-    return float(np.mean(values))
+    return list_quality(record["metrics"]["validation"])

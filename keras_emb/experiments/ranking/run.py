@@ -27,7 +27,7 @@ from keras_emb.experiments.result import (
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.size_summary import summarize_sizes
-from keras_emb.search.ciess import sizes_of_tables
+from keras_emb.layers import table_features
 from keras_emb.serving import export_for_serving
 
 __all__ = ["run_ranking_experiment"]
@@ -101,9 +101,13 @@ def _write_artifacts(
         if (record["method"], record["share"], record["seed"])
         == (unit.method, unit.share, unit.seed)
     )
-    model, sizes, _ = bench.build(unit)
+    model, assignment, _ = bench.build(unit)
     started = time.monotonic()
-    assignment = sizes_of_tables(model, sizes)
+    features = table_features(model)
+    sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    popularity = {
+        name: interactions.popularity[features[name]] for name in sizes
+    }
     small, compaction = compact(model, assignment)
     save_vocabularies(path, interactions.vocabularies)
     assignment.save(path / "sizes.npz")
@@ -126,7 +130,7 @@ def _write_artifacts(
         },
         "metrics": record["metrics"],
         "baselines": summarize_records(records),
-        "sizes": summarize_sizes(sizes, interactions.popularity),
+        "sizes": summarize_sizes(sizes, popularity),
         "bytes": {
             **compaction.after.as_dict(),
             "artifact_on_disk": sum(
@@ -149,7 +153,7 @@ def _write_artifacts(
     }
     validate_result(result)
     _write_history(path / "history.csv", bench)
-    _draw(path / "plots", result, sizes, interactions, bench)
+    _draw(path / "plots", result, sizes, popularity, bench)
     write_json(path / "result.json", result)
     return result
 
@@ -171,11 +175,11 @@ def _draw(
     folder: Path,
     result: Mapping[str, Any],
     sizes: Mapping[str, np.ndarray],
-    interactions: Interactions,
+    popularity: Mapping[str, np.ndarray],
     bench: RankingBench,
 ) -> None:
     folder.mkdir(exist_ok=True)
-    plot_sizes(sizes, interactions.popularity, folder / "sizes.png")
+    plot_sizes(sizes, popularity, folder / "sizes.png")
     plot_quality(result, folder / "quality.png")
     if bench.searches:
         traces = {

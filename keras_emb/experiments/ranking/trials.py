@@ -16,6 +16,15 @@ _WIDTHS = (
 _EXPONENTS = (0.5, 0.25, 1.0, 0.75, 0.1)
 
 
+_THRESHOLDS = (
+    {"initial_threshold": -15.0},
+    {"initial_threshold": -8.0},
+    {"granularity": "feature"},
+    {"initial_threshold": -10.0},
+    {"granularity": "dimension"},
+)
+
+
 def ranking_trials(method: str, count: int) -> list[dict[str, Any]]:
     """The settings or draws a method tries on validation, the likeliest first.
 
@@ -34,6 +43,8 @@ def ranking_trials(method: str, count: int) -> list[dict[str, Any]]:
     trials: list[dict[str, Any]]
     if method == "power_rule":
         trials = [{"exponent": exponent} for exponent in _EXPONENTS]
+    elif method == "pep":
+        trials = [dict(trial) for trial in _THRESHOLDS]
     elif method == "dense":
         trials = [{"learning_rate": rate} for rate in _RATES]
     else:

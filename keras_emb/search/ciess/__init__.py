@@ -11,6 +11,7 @@ from keras_emb.search.ciess.exploration import Exploration
 from keras_emb.search.ciess.retrain_evaluator import RetrainEvaluator
 from keras_emb.search.ciess.sized_recommender import (
     SizedRecommender,
+    list_quality,
     sizes_of_tables,
 )
 from keras_emb.search.ciess.td3_settings import Td3Settings
@@ -27,5 +28,6 @@ __all__ = [
     "RetrainEvaluator",
     "SizedRecommender",
     "Td3Settings",
+    "list_quality",
     "sizes_of_tables",
 ]

@@ -25,7 +25,29 @@ from keras_emb.training import (
     apply_assignment,
 )
 
-__all__ = ["SizedRecommender", "sizes_of_tables"]
+__all__ = ["SizedRecommender", "list_quality", "sizes_of_tables"]
+
+
+def list_quality(metrics: Mapping[str, float]) -> float:
+    """The mean of Recall and NDCG over all lengths of lists.
+
+    Qu et al., arXiv 2304.03501, Equation 8, with means over users.
+
+    >>> list_quality({"recall@5": 0.2, "ndcg@5": 0.4, "map@5": 0.9})
+    0.30000000000000004
+
+    Args:
+        metrics: What `FullRanking` found, by name.
+    """
+    return float(
+        np.mean(
+            [
+                value
+                for name, value in metrics.items()
+                if name.startswith(("recall@", "ndcg@"))
+            ]
+        )
+    )
 
 
 def sizes_of_tables(
@@ -180,16 +202,8 @@ class SizedRecommender:
         """Quality of every user and item on validation, and of the whole."""
         result = self._ranking(self.model)
         quality = quality_of_entities(result, self._interactions, self._cutoffs)
-        return Evaluation(quality, self._quality(result.metrics))
+        return Evaluation(quality, list_quality(result.metrics))
 
     def _validate(self, model: keras.Model) -> dict[str, float]:
         metrics = dict(self._ranking(model).metrics)
-        return {**metrics, "quality": self._quality(metrics)}
-
-    def _quality(self, metrics: Mapping[str, float]) -> float:
-        names = [
-            f"{metric}@{cutoff}"
-            for metric in ("recall", "ndcg")
-            for cutoff in self._cutoffs
-        ]
-        return float(np.mean([metrics[name] for name in names]))
+        return {**metrics, "quality": list_quality(metrics)}
