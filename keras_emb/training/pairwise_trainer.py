@@ -98,7 +98,7 @@ class PairwiseTrainer:
         where it stood and ends as it would have ended.
 
         Args:
-            seed: Seed of the triplets.
+            seed: Seed of the triplets, and of dropout.
             validate: `model -> metrics`, such as `FullRanking`.
             monitor: Metric to maximise.
             max_steps: Most steps, if not the recipe's.
@@ -113,20 +113,24 @@ class PairwiseTrainer:
             The record of the run; an "epoch" of its history is a validation.
 
         Raises:
-            ValueError: If the checkpoint is of another model or settings.
+            ValueError: If the checkpoint is of another model or settings, or
+                `monitor` is no metric of `validate`.
             FloatingPointError: If a loss is no longer finite. The last
                 checkpoint stays as it was.
         """
         recipe = self.recipe
         if max_steps is not None:
             recipe = dataclasses.replace(recipe, max_steps=max_steps)
-        for variable in self._pairwise.optimizer.variables:
-            if variable is not self._pairwise.optimizer._learning_rate:
-                variable.assign(np.zeros(variable.shape, variable.dtype))
+        self._start_anew(seed)
         run = _Run(self._pairwise, recipe, seed, monitor, settings, checkpoint)
 
         def observe(logs: Mapping[str, float], step: int) -> None:
             found = validate(self.model) if validate is not None else {}
+            if validate is not None and monitor not in found:
+                raise ValueError(
+                    "`monitor` must be one of the metrics of `validate`, "
+                    f"{sorted(found)}. Received: monitor={monitor!r}"
+                )
             entry = run.observe(logs, found, step)
             if on_validation is not None:
                 on_validation(entry)
@@ -141,6 +145,20 @@ class PairwiseTrainer:
             run.save_if_due(checkpoint_seconds)
         run.finish()
         return TrainingRecord(tuple(run.history), run.best, run.seconds)
+
+    def _start_anew(self, seed: int) -> None:
+        """Forgets what earlier runs have left beside the weights."""
+        optimizer = self._pairwise.optimizer
+        for variable in optimizer.variables:
+            if variable is not optimizer._learning_rate:
+                variable.assign(np.zeros(variable.shape, variable.dtype))
+        generators = [
+            generator
+            for layer in self.model._flatten_layers()
+            for generator in layer._seed_generators
+        ]
+        for number, generator in enumerate(generators):
+            generator.state.assign([seed % 2**32, number])
 
     def _seeds(self, seed: int, first: int, last: int) -> np.ndarray:
         """What seeds the draws of each step on each replica."""
@@ -173,7 +191,8 @@ class _Run:
                 {
                     **dataclasses.asdict(recipe),
                     **(settings or {}),
-                    "seed": seed,
+                    "seed": int(seed),
+                    "monitor": monitor,
                     "shapes": [
                         list(v.shape) for v in state_variables(pairwise)
                     ],

@@ -9,6 +9,8 @@ from keras_emb.layers import BipartiteGraph
 
 __all__ = ["TripletSampler"]
 
+_PHILOX = tf.random.Algorithm.PHILOX.value
+
 
 class TripletSampler:
     """Draws users, a positive and a negative item of each.
@@ -59,17 +61,25 @@ class TripletSampler:
         """Draws triplets.
 
         Args:
-            seed: Three integers that decide the draw.
+            seed: Three integers that decide the draw, each at least 0.
             count: Number of triplets.
 
         Returns:
             Users, positive items and negative items, int32 tensors of shape
             `(count,)`.
         """
-        seed = tf.cast(seed, tf.int32)
-        # Stateless draws take a pair of seeds.
-        pair = tf.stack([seed[0] + 7919 * seed[2], seed[1]])
-        draws = tf.random.stateless_uniform((3, count), pair, dtype=tf.float64)
+        seed = tf.cast(seed, tf.uint64)
+        # Key and place are set by hand, and whole numbers drawn: of seeds, and
+        # of fractions, XLA makes something else.
+        draws = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=(3, count),
+            key=seed[:1],
+            counter=tf.stack(
+                [tf.zeros_like(seed[0]), seed[1] * 2**32 + seed[2]]
+            ),
+            alg=_PHILOX,
+            dtype=tf.uint32,
+        )
         users = tf.gather(
             self._users, _below(draws[0], tf.size(self._users)[None])
         )
@@ -94,6 +104,6 @@ class TripletSampler:
 
 
 def _below(draws: Any, bounds: Any) -> Any:
-    """Integers in `0 .. bounds - 1` from numbers in [0, 1)."""
-    scaled = tf.cast(draws * tf.cast(bounds, draws.dtype), tf.int32)
-    return tf.minimum(scaled, bounds - 1)
+    """Integers in `0 .. bounds - 1` from any of 32 bits."""
+    products = tf.cast(draws, tf.int64) * tf.cast(bounds, tf.int64)
+    return tf.cast(tf.bitwise.right_shift(products, 32), tf.int32)
