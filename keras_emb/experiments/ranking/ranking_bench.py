@@ -78,8 +78,10 @@ class RankingBench:
         self._checkpoint_seconds = checkpoint_seconds
         self._chosen: dict[tuple[str, float], int] = {}
         self._rankings = {
-            part: FullRanking(interactions, part, config.cutoffs)
-            for part in ("validation", "test")
+            "validation": FullRanking(
+                interactions, "validation", config.cutoffs
+            ),
+            "test": FullRanking(interactions, "test", config.cutoffs),
         }
         # Models of one seed at a time, so that memory stays flat.
         self._models: dict[str, Any] = {}
@@ -403,7 +405,7 @@ class RankingBench:
                 graph, embedding_dim=config.embedding_dim, **config.options
             )
             return model
-        return backbone.from_sizes(  # type: ignore[attr-defined,no-any-return]
+        return backbone.from_sizes(
             users=rows["user"],
             items=rows["item"],
             embedding_dim=config.embedding_dim,

@@ -16,7 +16,7 @@ _WIDTHS = (
 _EXPONENTS = (0.5, 0.25, 1.0, 0.75, 0.1)
 
 
-_THRESHOLDS = (
+_THRESHOLDS: tuple[dict[str, Any], ...] = (
     {"initial_threshold": -15.0},
     {"initial_threshold": -8.0},
     {"granularity": "feature"},

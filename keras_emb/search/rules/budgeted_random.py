@@ -80,12 +80,13 @@ def _shares(popularity: np.ndarray, random: Any) -> np.ndarray:
     """Shares of a side's budget, the largest for the most popular row."""
     name = random.choice(sorted(_DISTRIBUTIONS))
     parameter = max(random.uniform(0.0, _DISTRIBUTIONS[name]), _SMALLEST)
-    distribution = {
-        "power_law": lambda: scipy.stats.powerlaw(parameter),
-        "truncated_exponential": lambda: scipy.stats.truncexpon(parameter),
-        "truncated_normal": lambda: scipy.stats.truncnorm(0.0, parameter),
-        "log_normal": lambda: scipy.stats.lognorm(parameter),
-    }[name]()
+    distributions: dict[str, Any] = {
+        "power_law": (scipy.stats.powerlaw, (parameter,)),
+        "truncated_exponential": (scipy.stats.truncexpon, (parameter,)),
+        "truncated_normal": (scipy.stats.truncnorm, (0.0, parameter)),
+        "log_normal": (scipy.stats.lognorm, (parameter,)),
+    }
+    distribution, arguments = distributions[name]
     draws = np.sort(distribution.rvs(size=len(popularity), random_state=random))
     shares = np.empty(len(popularity))
     shares[np.argsort(popularity, kind="stable")] = draws
