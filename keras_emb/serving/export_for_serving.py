@@ -112,12 +112,20 @@ def export_for_serving(
     shutil.rmtree(temporary, ignore_errors=True)
     path.mkdir(parents=True, exist_ok=True)
     try:
-        archive.write_out(temporary, verbose=False)
+        archive.write_out(
+            temporary, options=_without_gradients(), verbose=False
+        )
         _check_size(model, temporary)
         temporary.rename(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def _without_gradients() -> tf.saved_model.SaveOptions:
+    # Nothing is trained there, and those of layers that hold on to tensors
+    # of the forward pass (graph propagation) cannot be written.
+    return tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 
 
 def _input_specs(
