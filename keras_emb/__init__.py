@@ -11,6 +11,7 @@ from keras_emb.compression import (
     align,
     compact,
     memory_report,
+    precompute,
     threshold_assignment,
 )
 from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
@@ -119,6 +120,7 @@ __all__ = [
     "find_tables",
     "gather_rows",
     "memory_report",
+    "precompute",
     "rating_metrics",
     "replace_tables",
     "retrain",

@@ -9,6 +9,7 @@ from keras_emb.compression.memory_report import (
     memory_report,
 )
 from keras_emb.compression.popularity_weights import popularity_weights
+from keras_emb.compression.precompute import precompute
 from keras_emb.compression.size_assignment import SizeAssignment
 from keras_emb.compression.table_sizes import TableSizes
 from keras_emb.compression.threshold_assignment import threshold_assignment
@@ -24,5 +25,6 @@ __all__ = [
     "compact",
     "memory_report",
     "popularity_weights",
+    "precompute",
     "threshold_assignment",
 ]

@@ -48,10 +48,12 @@ class MemoryReport:
     Args:
         tables: The tables, by name.
         layers: Bytes of all other layers that hold weights, by path.
+        graph: Bytes of the edges that vectors are propagated along.
     """
 
     tables: Mapping[str, TableMemory]
     layers: Mapping[str, int]
+    graph: int = 0
 
     @property
     def values(self) -> int:
@@ -70,20 +72,20 @@ class MemoryReport:
 
     @property
     def dense_layers(self) -> int:
-        """Bytes of everything that is not a table."""
+        """Bytes of everything that is neither a table nor a graph."""
         return sum(self.layers.values())
 
     @property
     def total(self) -> int:
         """Bytes of all weights."""
         tables = sum(table.total for table in self.tables.values())
-        return tables + self.dense_layers
+        return tables + self.graph + self.dense_layers
 
     @property
     def dense(self) -> int:
         """Bytes of the model were its tables dense."""
         full = sum(table.dense for table in self.tables.values())
-        return full + self.dense_layers
+        return full + self.graph + self.dense_layers
 
     def as_dict(self) -> dict[str, int]:
         """The sums as plain numbers, for `result.json`."""
@@ -92,12 +94,15 @@ class MemoryReport:
             "values": self.values,
             "index": self.index,
             "projections": self.projections,
+            "graph": self.graph,
             "dense_layers": self.dense_layers,
             "total": self.total,
         }
 
     def __str__(self) -> str:
-        names = [*self.tables, "other layers", "total"]
+        others = {"graph": self.graph} if self.graph else {}
+        others["other layers"] = self.dense_layers
+        names = [*self.tables, *others, "total"]
         width = max(len(name) for name in names)
         lines = [
             f"{'':{width}} {'values':>13} {'index':>13} {'projections':>13} "
@@ -111,9 +116,13 @@ class MemoryReport:
         for name, table in self.tables.items():
             parts = (table.values, table.index, table.projections)
             add(name, *parts, table.total, table.dense)
-        other = self.dense_layers
-        add("other layers", other, 0, 0, other, other)
-        sums = (self.values + other, self.index, self.projections)
+        for name, other in others.items():
+            add(name, other, 0, 0, other, other)
+        sums = (
+            self.values + sum(others.values()),
+            self.index,
+            self.projections,
+        )
         add("total", *sums, self.total, self.dense)
         return "\n".join(lines)
 
@@ -152,13 +161,19 @@ def memory_report(model: keras.Model) -> MemoryReport:
         name: _table_memory(table, counted)
         for name, table in find_tables(model).items()
     }
+    graph = 0
+    for found in model._flatten_layers():
+        for weight in getattr(found, "graph_weights", ()):
+            if id(weight) not in counted:
+                counted.add(id(weight))
+                graph += _num_bytes(weight)
     layers: dict[str, int] = {}
     for weight in model.weights:
         if id(weight) not in counted:
             counted.add(id(weight))
             layer = weight.path.rpartition("/")[0]
             layers[layer] = layers.get(layer, 0) + _num_bytes(weight)
-    return MemoryReport(tables, layers)
+    return MemoryReport(tables, layers, graph)
 
 
 def _table_memory(table: Any, counted: set[int]) -> TableMemory:

@@ -157,6 +157,11 @@ class GraphPropagation(keras.layers.Layer):
             self.num_items,
         )
 
+    @property
+    def graph_weights(self) -> list[Any]:
+        """The weights that hold the edges, for reports on memory."""
+        return [self.user_degrees, self.items]
+
     def build(self, input_shape: Any) -> None:
         nodes = (self.num_users + self.num_items, input_shape[0][-1])
         for cell in self.cells or ():

@@ -94,6 +94,7 @@ def test_model_without_tables():
         "values": 0,
         "index": 0,
         "projections": 0,
+        "graph": 0,
         "dense_layers": 32,
         "total": 32,
     }
