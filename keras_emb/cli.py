@@ -107,13 +107,23 @@ def evaluate(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
     to: Annotated[Path, typer.Option(help="Folder of the model's versions.")],
+    precompute: Annotated[
+        bool,
+        typer.Option(
+            help="Store the vectors a graph was propagated for, and no graph."
+        ),
+    ] = False,
 ) -> None:
     """Writes a run's model as a SavedModel, in a new version folder."""
     from keras_emb.experiments.saved_run import SavedRun
 
     model = SavedRun.load(run).model
 
+    from keras_emb import compression
     from keras_emb.serving import export_for_serving
+
+    if precompute:
+        model = compression.precompute(model)
 
     version = 1 + max(
         (int(path.name) for path in to.glob("*") if path.name.isdecimal()),

@@ -50,6 +50,7 @@ run_any_experiment(
     Path(sys.argv[1]), resume=True, checkpoint_seconds=0.0,
 )
 """
+CLI = "from keras_emb.cli import main; main()"
 
 
 def _start(out):
@@ -123,6 +124,27 @@ def test_the_artifact_is_the_model_measured(run):
     )
     (scores,) = answer.values()
     np.testing.assert_allclose(scores, model(ids), 1e-5, 1e-7)
+
+
+def test_an_export_stores_the_graph_or_what_it_was_propagated_for(
+    run, tmp_path
+):
+    ids = {"user": np.array([1, 2], "int32"), "item": np.array([3, 1], "int32")}
+    answers = []
+    for option in ([], ["--precompute"]):
+        done = subprocess.run(
+            [sys.executable, "-c", CLI, "export", run]
+            + ["--to", tmp_path / "served", *option],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        served = tf.saved_model.load(done.stdout.split()[-1])
+        answer = served.signatures["serving_default"](
+            **{name: tf.constant(rows) for name, rows in ids.items()}
+        )
+        answers.append(answer["score"])
+    np.testing.assert_allclose(answers[0], answers[1], 1e-4, 1e-7)
 
 
 def test_test_figures_are_of_the_test_part(run):
