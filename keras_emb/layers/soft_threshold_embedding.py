@@ -43,7 +43,7 @@ class SoftThresholdEmbedding(DenseEmbedding):
 
     >>> import numpy as np
     >>> table = SoftThresholdEmbedding(3, 4, embeddings_initializer="ones")
-    >>> table.thresholds.assign(np.eye(3, 4) * 100)
+    >>> _ = table.thresholds.assign(np.eye(3, 4) * 100)
     >>> table.mask()[1].tolist()
     [True, False, True, True]
 
