@@ -105,17 +105,16 @@ class MaskedEmbedding(DenseEmbedding):
             )
         self.sizes.assign(sizes)
 
-    def grow(self, ids: Any, sizes: Any) -> None:
-        """Gives some rows more coordinates, which start at zero.
+    def resize(self, ids: Any, sizes: Any) -> None:
+        """Gives some rows other sizes, and touches no other row.
 
-        What the rows answer does not change, and no other row is touched:
-        an id that has become popular moves to a larger size while training
-        goes on.
+        A row that grows answers as before: its new coordinates are zero. A
+        row that shrinks forgets what it no longer shows.
 
         Args:
             ids: Different rows, integers of shape `(n,)`.
-            sizes: Their new sizes, integers of shape `(n,)`, none below the
-                old one.
+            sizes: Their new sizes, integers in `0 .. output_dim`, shape
+                `(n,)`.
         """
         self._require("prefix")
         ids, sizes = np.asarray(ids), np.asarray(sizes)
@@ -127,16 +126,20 @@ class MaskedEmbedding(DenseEmbedding):
                 "`ids` must be different rows in "
                 f"0..{self.vocabulary_size - 1}. Received: ids={ids}"
             )
-        old = gather_rows(self.sizes, ids).numpy()
-        if sizes.shape != ids.shape or not (
-            (sizes >= old).all() and (sizes <= self.output_dim).all()
+        if (
+            sizes.shape != ids.shape
+            or (sizes != np.floor(sizes)).any()
+            or not ((sizes >= 0).all() and (sizes <= self.output_dim).all())
         ):
             raise ValueError(
-                "`sizes` must be one a row, from its own size to "
-                f"{self.output_dim}. Received: sizes={sizes} for sizes {old}"
+                "`sizes` must be one integer a row, between 0 and "
+                f"{self.output_dim}. Received: sizes={sizes} for ids={ids}"
             )
-        shown = np.arange(self.output_dim) < old[:, None]
-        rows = gather_rows(self.embeddings, ids).numpy() * shown
+        if not len(ids):
+            return
+        old = gather_rows(self.sizes, ids).numpy()
+        kept = np.arange(self.output_dim) < np.minimum(old, sizes)[:, None]
+        rows = gather_rows(self.embeddings, ids).numpy() * kept
         for variable, values in (
             (self.embeddings, rows),
             (self.sizes, sizes.astype(self.sizes.dtype)),

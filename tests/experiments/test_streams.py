@@ -35,6 +35,8 @@ SETTINGS = [
     "export.share=0.8",
     "seeds=[0, 1]",
     "methods=[fixed, fixed_retrained, darts, autoemb, autoemb_hard]",
+    "regrow_every=1",
+    "reserve=0.05",
 ]
 SCRIPT = f"""
 import sys
@@ -137,6 +139,7 @@ def test_a_killed_run_ends_the_same(run, tmp_path):
     for file in (
         "work/states/soft_binary_seed0/stream.npz",
         "work/states/autoemb_hard_0.8_past_binary_seed0/stream.npz",
+        "work/states/autoemb_hard_0.8_rest_binary_seed0/stream.npz",
     ):
         process = _start(out)
         path = out.with_name("run.partial") / file
@@ -173,6 +176,9 @@ def test_a_killed_run_ends_the_same(run, tmp_path):
         ("pretrain_share=1.0", "`pretrain_share` is out of range"),
         ("initial_stddev=0", "`initial_stddev` is out of range"),
         ("seeds=[]", "`seeds` is out of range"),
+        ("regrow_every=-1", "`regrow_every` is out of range"),
+        ("regrow_half_life=0", "`regrow_half_life` is out of range"),
+        ("reserve=1.0", "`reserve` is out of range"),
         ("export.share=0.3", "`export` must name one of"),
         ("surprise=1", "`surprise` is an unknown key"),
     ],

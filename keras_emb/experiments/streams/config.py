@@ -83,6 +83,11 @@ class StreamExperimentConfig:
         pretrain_share: Share of the stream after which sizes are decided;
             test figures are those of the rest.
         importance_power: See `AutoEmb`.
+        regrow_every: Batches of the test part after which ids may get other
+            sizes, see `Regrowth`; 0 for never.
+        regrow_half_life: Batches after which a sight counts half for that.
+        reserve: Share of the budget kept back, when sizes are decided, for
+            ids to come.
         controller: Further arguments of `PopularityController`.
         jit_compile: Whether XLA compiles the models that mix sizes.
         seeds: One repetition of everything a seed.
@@ -107,6 +112,9 @@ class StreamExperimentConfig:
     initial_stddev: float = 1.0
     pretrain_share: float = 0.7
     importance_power: float = 1.0
+    regrow_every: int = 0
+    regrow_half_life: float = 10.0
+    reserve: float = 0.0
     controller: dict[str, Any] = dataclasses.field(default_factory=dict)
     jit_compile: bool = False
     seeds: tuple[int, ...] = (0,)
@@ -131,6 +139,9 @@ class StreamExperimentConfig:
             "controller_learning_rate": self.controller_learning_rate > 0,
             "initial_stddev": self.initial_stddev > 0,
             "pretrain_share": 0 < self.pretrain_share < 1,
+            "regrow_every": self.regrow_every >= 0,
+            "regrow_half_life": self.regrow_half_life > 0,
+            "reserve": 0 <= self.reserve < 1,
         }
         for name, holds in rules.items():
             if not holds:

@@ -20,6 +20,7 @@ from keras_emb.experiments.streams.stream_unit import StreamUnit
 from keras_emb.layers import DenseEmbedding, find_tables
 from keras_emb.optimizers import SparseAdam
 from keras_emb.search import AutoEmb
+from keras_emb.search.autoemb import Regrowth
 from keras_emb.training import (
     StreamBatches,
     StreamRecord,
@@ -154,13 +155,14 @@ class StreamBench:
     ) -> tuple[keras.Model, SizeAssignment, StreamRecord, AutoEmb]:
         """Fixes AutoEmb's sizes after the pre-training part, and goes on.
 
-        The cut model learns the past once more before it goes on.
+        The cut model learns the past once more before it goes on, and its
+        rows may be resized while it does.
 
         Args:
             unit: One of `autoemb_hard`.
 
         Returns:
-            The model at the end of the stream with its sizes masked, the
+            The model at the end of the stream with its sizes masked, these
             sizes, its record over the whole stream (AutoEmb's own before the
             test part), and the search.
         """
@@ -172,10 +174,13 @@ class StreamBench:
             checkpoint_dir=self._state(unit, "soft"),
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        assignment = search.assign(unit.share)
+        assignment = search.assign(unit.share * (1.0 - self._config.reserve))
         model = apply_assignment(search.model, assignment)
         self._compile(model, unit.task)
-        after = self._retrain_and_go_on(unit, model)
+        regrowth = self._regrowth(unit, search, model)
+        after = self._retrain_and_go_on(unit, model, regrowth)
+        if regrowth is not None:
+            assignment = regrowth.assignment
         record = StreamRecord(
             np.concatenate([search.record.predictions, after.predictions]),
             search.record.steps + after.steps,
@@ -183,30 +188,76 @@ class StreamBench:
         )
         return model, assignment, record, search
 
+    def _regrowth(
+        self, unit: StreamUnit, search: AutoEmb, model: keras.Model
+    ) -> Regrowth | None:
+        if not self._config.regrow_every:
+            return None
+        return Regrowth(
+            search,
+            model,
+            self._batches(unit),
+            unit.share,
+            every=self._config.regrow_every,
+            half_life=self._config.regrow_half_life,
+        )
+
     def _retrain_and_go_on(
-        self, unit: StreamUnit, model: keras.Model
+        self,
+        unit: StreamUnit,
+        model: keras.Model,
+        regrowth: Regrowth | None = None,
     ) -> StreamRecord:
         """Learns the past once more, then goes on; the record of the rest."""
-        batches = self._batches(unit)
-        first = self.pretrain_batches * self._config.batch_size
-        seconds, steps = 0.0, 0
-        for stage, rows in (
-            ("past", slice(0, first)),
-            ("rest", slice(first, None)),
-        ):
-            record = train_on_stream(
-                model,
-                StreamBatches(
-                    {k: v[rows] for k, v in batches.features.items()},
-                    batches.label[rows],
-                    batch_size=self._config.batch_size,
-                ),
-                checkpoint=self._state(unit, f"{unit.label}_{stage}")
-                / "stream.npz",
-                checkpoint_seconds=self._checkpoint_seconds,
-            )
-            seconds, steps = seconds + record.seconds, steps + record.steps
-        return StreamRecord(record.predictions, steps, seconds)
+        past = self._learn(
+            unit, model, "past", slice(0, self.pretrain_batches), {}
+        )
+        settings: dict[str, Any] = {}
+        if regrowth is not None:
+            # A state that is resumed brings its own sizes.
+            regrowth.before(self.pretrain_batches)
+            settings = {
+                "steps_per_call": self._config.regrow_every,
+                "on_call": self._resizing(regrowth),
+            }
+        rest = self._learn(
+            unit, model, "rest", slice(self.pretrain_batches, None), settings
+        )
+        return StreamRecord(
+            rest.predictions,
+            past.steps + rest.steps,
+            past.seconds + rest.seconds,
+        )
+
+    def _resizing(self, regrowth: Regrowth) -> Callable[[int, int], None]:
+        def on_call(done: int, total: int) -> None:
+            if done < total:
+                regrowth.before(self.pretrain_batches + done)
+
+        return on_call
+
+    def _learn(
+        self,
+        unit: StreamUnit,
+        model: keras.Model,
+        stage: str,
+        part: slice,
+        settings: Mapping[str, Any],
+    ) -> StreamRecord:
+        batches, size = self._batches(unit), self._config.batch_size
+        rows = slice(part.start * size, part.stop and part.stop * size)
+        return train_on_stream(
+            model,
+            StreamBatches(
+                {k: v[rows] for k, v in batches.features.items()},
+                batches.label[rows],
+                batch_size=size,
+            ),
+            checkpoint=self._state(unit, f"{unit.label}_{stage}")
+            / "stream.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+            **settings,
+        )
 
     def _go(
         self, unit: StreamUnit

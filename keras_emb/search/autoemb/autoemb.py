@@ -18,6 +18,7 @@ from keras_emb.optimizers import SparseAdam
 from keras_emb.search.autoemb.candidates import add_candidates
 from keras_emb.search.autoemb.harden import harden
 from keras_emb.search.autoemb.size_choice import choose_sizes
+from keras_emb.search.autoemb.within_bytes import within_bytes
 from keras_emb.training import StreamBatches, StreamRecord, train_on_stream
 
 __all__ = ["AutoEmb"]
@@ -204,18 +205,31 @@ class AutoEmb:
             ValueError: If the budget does not hold every id at the smallest
                 size, the maps and the index.
         """
-        budget = Budget.of(budget)
-        tables = {
-            name: table
-            for name, table in find_tables(self.model).items()
-            if isinstance(table, ProjectedEmbedding)
-        }
         soft = find_tables(self.soft)
-        rows = sum(table.vocabulary_size for table in tables.values())
-        full = sum(t.vocabulary_size * t.output_dim for t in tables.values())
+        names = list(self._hardened())
+        weights = {name: soft[name].size_weights() for name in names}
+        importance = {name: self._importance(soft[name]) for name in names}
+        return within_bytes(
+            lambda parameters: choose_sizes(
+                weights, self.dims, parameters, importance
+            ),
+            self.table_bytes(budget),
+            {name: t.table.output_dim for name, t in self._hardened().items()},
+            {"method": "autoemb", "dims": self.dims, "seed": self.seed},
+        )
+
+    def table_bytes(self, budget: Budget | float | int) -> int:
+        """What a budget leaves for values and index, once maps are paid.
+
+        Args:
+            budget: Share of the full tables' parameters, or bytes.
+        """
+        budget = Budget.of(budget)
+        tables = self._hardened().values()
+        full = sum(t.vocabulary_size * t.output_dim for t in tables)
         maps = sum(
             math.prod(weight.shape)
-            for table in tables.values()
+            for table in tables
             for weight in table.projection_weights
         )
         limit = (
@@ -223,29 +237,14 @@ class AutoEmb:
             if budget.num_bytes is None
             else budget.num_bytes
         )
-        spent = maps * _BYTES
-        parameters = (limit - spent) // _BYTES
-        while True:
-            sizes = choose_sizes(
-                {name: soft[name].size_weights() for name in tables},
-                self.dims,
-                parameters,
-                {name: self._importance(soft[name]) for name in tables},
-            )
-            assignment = SizeAssignment.from_sizes(
-                sizes,
-                {name: t.table.output_dim for name, t in tables.items()},
-                {
-                    "method": "autoemb",
-                    "dims": self.dims,
-                    "seed": self.seed,
-                },
-            )
-            excess = assignment.memory_bytes() + spent - limit
-            if excess <= 0:
-                return assignment
-            # The index is known only once the sizes are.
-            parameters -= max(-(-excess // _BYTES), rows // 1024 + 1)
+        return limit - maps * _BYTES
+
+    def _hardened(self) -> dict[str, ProjectedEmbedding]:
+        return {
+            name: table
+            for name, table in find_tables(self.model).items()
+            if isinstance(table, ProjectedEmbedding)
+        }
 
     def _importance(self, table: SoftSizeEmbedding) -> Any:
         counts = table.counter.counts.numpy()
