@@ -11,6 +11,7 @@ from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Vocabulary, load_stream
 from keras_emb.experiments.any_experiment import load_experiment
 from keras_emb.experiments.config import ExperimentConfig, experiment_names
+from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.saved_run import SavedRun
@@ -190,7 +191,11 @@ def test_wrong_settings_are_refused(override, message):
 
 def test_every_experiment_of_the_zoo_can_be_read():
     kinds = {type(load_experiment(name)) for name in experiment_names()}
-    assert kinds == {ExperimentConfig, StreamExperimentConfig}
+    assert kinds == {
+        ExperimentConfig,
+        RankingExperimentConfig,
+        StreamExperimentConfig,
+    }
     config = load_experiment(NAME)
     assert StreamExperimentConfig.from_dict(config.to_dict()) == config
 

@@ -87,7 +87,9 @@ def _shares(popularity: np.ndarray, random: Any) -> np.ndarray:
         "log_normal": (scipy.stats.lognorm, (parameter,)),
     }
     distribution, arguments = distributions[name]
-    draws = np.sort(distribution.rvs(size=len(popularity), random_state=random))
+    draws = np.sort(
+        distribution.rvs(*arguments, size=len(popularity), random_state=random)
+    )
     shares = np.empty(len(popularity))
     shares[np.argsort(popularity, kind="stable")] = draws
     return shares / max(shares.sum(), _SMALLEST)
