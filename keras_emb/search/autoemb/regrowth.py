@@ -44,7 +44,7 @@ class Regrowth:
     >>> model = apply_assignment(search.model, sizes)
     >>> regrowth = Regrowth(search, model, stream, 0.9, half_life=1.0)
     >>> regrowth.before(2)
-    >>> regrowth.assignment.sizes("user")[19] > sizes.sizes("user")[19]
+    >>> bool(regrowth.assignment.sizes("user")[19] > sizes.sizes("user")[19])
     True
 
     Args:
