@@ -12,6 +12,7 @@ import numpy.typing as npt
 from keras_emb.datasets.examples import Examples
 from keras_emb.datasets.popularity import count_popularity
 from keras_emb.datasets.ratings import Ratings
+from keras_emb.datasets.row_split import RowSplit
 from keras_emb.datasets.splits import split_rows
 from keras_emb.datasets.vocabulary import Vocabulary
 
@@ -98,6 +99,22 @@ class Interactions:
             ValueError: As the split does.
         """
         parts, description = split_rows(ratings, split, seed=seed, **split_args)
+        return Interactions.from_parts(ratings, parts, description)
+
+    @staticmethod
+    def from_parts(
+        ratings: Ratings, parts: RowSplit, description: dict[str, Any]
+    ) -> Interactions:
+        """Maps the raw ids of ratings that are split already to table rows.
+
+        Args:
+            ratings: Raw ratings.
+            parts: Their rows in each part.
+            description: Name and arguments of the split.
+
+        Returns:
+            Interactions with the features `"user"` and `"item"`.
+        """
         vocabularies = {
             "user": Vocabulary.by_popularity(ratings.user[parts.train]),
             "item": Vocabulary.by_popularity(ratings.item[parts.train]),
@@ -106,7 +123,7 @@ class Interactions:
             _examples(ratings, rows, vocabularies)
             for rows in (parts.train, parts.validation, parts.test)
         )
-        return cls(
+        return Interactions(
             train=train,
             validation=validation,
             test=test,

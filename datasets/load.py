@@ -13,7 +13,7 @@ from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.synthetic import synthetic
 from keras_emb.datasets.yelp2018 import read_yelp2018
 
-__all__ = ["available", "load", "load_ratings", "load_stream"]
+__all__ = ["available", "data_folder", "load", "load_ratings", "load_stream"]
 
 _TFDS_BATCH = 1 << 16
 _MOVIELENS = {
@@ -142,12 +142,26 @@ def load_ratings(
     )
 
 
+def data_folder(
+    data_dir: str | os.PathLike[str] | None,
+) -> str | os.PathLike[str] | None:
+    """The folder of the data: the one given, or else `KERAS_EMB_DATA`.
+
+    >>> data_folder("ratings")
+    'ratings'
+
+    Args:
+        data_dir: A folder, or `None`.
+    """
+    return data_dir or os.environ.get("KERAS_EMB_DATA")
+
+
 def _movielens(
     config: str,
     data_dir: str | os.PathLike[str] | None,
     min_item_ratings: int,
 ) -> Ratings:
-    folder = _folder(data_dir)
+    folder = data_folder(data_dir)
     if folder:
         return read_ratings(folder, config, min_item_ratings=min_item_ratings)
     return clean(_read_with_tfds(config), min_item_ratings)
@@ -156,7 +170,7 @@ def _movielens(
 def _yelp2018(
     data_dir: str | os.PathLike[str] | None, min_item_ratings: int
 ) -> Ratings:
-    folder = _folder(data_dir)
+    folder = data_folder(data_dir)
     if not folder:
         raise ValueError(
             "`data_dir` or KERAS_EMB_DATA must name a folder with yelp2018/"
@@ -165,12 +179,6 @@ def _yelp2018(
             f"Received: data_dir={data_dir!r}"
         )
     return read_yelp2018(folder, min_item_ratings=min_item_ratings)
-
-
-def _folder(
-    data_dir: str | os.PathLike[str] | None,
-) -> str | os.PathLike[str] | None:
-    return data_dir or os.environ.get("KERAS_EMB_DATA")
 
 
 def _read_with_tfds(config: str) -> Ratings:

@@ -11,11 +11,19 @@ from keras_emb.datasets.movielens.files import (
     parse_ratings,
     read_ratings,
 )
+from keras_emb.datasets.movielens.ncf_split import (
+    NcfSplit,
+    find_ncf_split,
+    read_ncf_split,
+)
 
 __all__ = [
     "CONFIGS",
     "MovieLensFiles",
+    "NcfSplit",
+    "find_ncf_split",
     "find_ratings",
     "parse_ratings",
+    "read_ncf_split",
     "read_ratings",
 ]
