@@ -14,7 +14,12 @@ from keras_emb.compression import (
     precompute,
     threshold_assignment,
 )
-from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
+from keras_emb.evaluation import (
+    FullRanking,
+    Predictor,
+    click_metrics,
+    rating_metrics,
+)
 from keras_emb.layers import (
     BipartiteGraph,
     DenseEmbedding,
@@ -59,6 +64,8 @@ from keras_emb.search.ciess import (
 )
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
+    OBJECTIVES,
+    Objective,
     PairwiseRecipe,
     PairwiseTrainer,
     StreamBatches,
@@ -71,6 +78,7 @@ from keras_emb.training import (
 __all__ = [
     "CIESS",
     "DNIS",
+    "OBJECTIVES",
     "AlignedEvaluator",
     "PEP",
     "AutoEmb",
@@ -90,6 +98,7 @@ __all__ = [
     "MixedRandom",
     "MixedDimensionEmbedding",
     "MultiSizeEmbedding",
+    "Objective",
     "PairwiseRecipe",
     "PairwiseTrainer",
     "PopularityController",
@@ -113,6 +122,7 @@ __all__ = [
     "Uniform",
     "WeightedProduct",
     "align",
+    "click_metrics",
     "compact",
     "datasets",
     "deduplicate",

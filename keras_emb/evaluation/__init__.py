@@ -1,5 +1,6 @@
 """Measuring quality."""
 
+from keras_emb.evaluation.click_metrics import click_metrics
 from keras_emb.evaluation.entity_quality import quality_of_entities
 from keras_emb.evaluation.full_ranking import FullRanking
 from keras_emb.evaluation.predict import Predictor
@@ -17,6 +18,7 @@ __all__ = [
     "FullRanking",
     "Predictor",
     "RankingResult",
+    "click_metrics",
     "mean_by_popularity",
     "popularity_before",
     "prequential_scores",

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -151,6 +151,7 @@ class ExperimentConfig:
         backbone: Which model.
         dataset: Which ratings.
         recipe: How every method trains.
+        task: What is predicted, see `keras_emb.training.OBJECTIVES`.
         alignment_power: Power of the popularity that weighs the rows where
             tables are aligned.
         search: Settings of the search.
@@ -175,6 +176,7 @@ class ExperimentConfig:
     export: ExportConfig
     recipe: TrainingRecipe = dataclasses.field(default_factory=TrainingRecipe)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    task: Literal["rating", "click"] = "rating"
     alignment_power: float = 0.5
     seeds: tuple[int, ...] = (0,)
     tuning_trials: int = 1

@@ -34,7 +34,7 @@ from keras_emb.experiments.unit import Unit
 from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import table_features
 from keras_emb.serving import export_for_serving
-from keras_emb.training import TrainingRecord
+from keras_emb.training import OBJECTIVES, TrainingRecord
 
 __all__ = ["run_experiment"]
 
@@ -152,7 +152,15 @@ def _write_artifacts(
         num_bytes=_num_bytes(compaction, version),
         seconds={**seconds, "export": time.monotonic() - started},
     )
-    _draw(path / "plots", result, assignment, popularity, bench, unit)
+    _draw(
+        path / "plots",
+        result,
+        assignment,
+        popularity,
+        bench,
+        unit,
+        OBJECTIVES[config.task].monitor,
+    )
     write_json(path / "result.json", result)
     return result
 
@@ -226,6 +234,7 @@ def _draw(
     popularity: Mapping[str, np.ndarray],
     bench: Workbench,
     unit: Unit,
+    monitor: str,
 ) -> None:
     folder.mkdir(exist_ok=True)
     sizes = {name: assignment.sizes(name) for name in assignment.tables}
@@ -244,17 +253,23 @@ def _draw(
     ]
     if pruned:
         curves = {
-            name: _curve(result["baselines"][name].values()) for name in pruned
+            name: _curve(result["baselines"][name].values(), monitor)
+            for name in pruned
         }
         dense = result["baselines"]["dense"].values()
-        plot_pruning(curves, folder / "pruning.png", dense=_curve(dense)[1][0])
+        plot_pruning(
+            curves,
+            folder / "pruning.png",
+            dense=_curve(dense, monitor)[1][0],
+            metric=monitor,
+        )
 
 
 def _curve(
-    cells: Iterable[Mapping[str, Any]],
+    cells: Iterable[Mapping[str, Any]], monitor: str
 ) -> tuple[list[float], list[float]]:
     cells = list(cells)
     return (
         [cell["share"] for cell in cells],
-        [cell["mean"]["validation"]["mse"] for cell in cells],
+        [cell["mean"]["validation"][monitor] for cell in cells],
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Interactions, Vocabulary
-from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
+from keras_emb.evaluation import FullRanking, Predictor
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
@@ -20,6 +20,7 @@ from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.streams import StreamExperimentConfig
+from keras_emb.training import OBJECTIVES, Objective
 
 __all__ = ["SavedRun"]
 
@@ -100,7 +101,7 @@ class SavedRun:
             ranking = FullRanking(data, "test", self.config.cutoffs)
             metrics = dict(ranking(self.model).metrics)
         else:
-            metrics = self._rating_metrics(data)
+            metrics = self._metrics(data, OBJECTIVES[self.config.task])
         recorded = self.result["metrics"]["test"]
         for name, value in metrics.items():
             if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
@@ -111,14 +112,18 @@ class SavedRun:
                 )
         return metrics
 
-    def _rating_metrics(self, data: Interactions) -> dict[str, float]:
+    def _metrics(
+        self, data: Interactions, objective: Objective
+    ) -> dict[str, float]:
         features = {
             feature: _translate(
                 rows, data.vocabularies[feature], self.vocabularies[feature]
             )
             for feature, rows in data.test.features.items()
         }
-        return rating_metrics(Predictor(self.model)(features), data.test.label)
+        return objective.evaluate(
+            Predictor(self.model)(features), data.test.label
+        )
 
 
 def _refuse_incomplete(folder: Path) -> None:

@@ -18,7 +18,7 @@ from keras_emb.compression import (
     popularity_weights,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.evaluation import Predictor
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
@@ -33,6 +33,7 @@ from keras_emb.search import (
 from keras_emb.search.dnis.selection import searched_tables
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
+    OBJECTIVES,
     TrainingRecipe,
     TrainingRecord,
     fit_interactions,
@@ -67,6 +68,7 @@ class Workbench:
         checkpoint_seconds: float = 20.0,
     ) -> None:
         self._config = config
+        self._objective = OBJECTIVES[config.task]
         self._interactions = interactions
         self._folder = folder
         self._report = report
@@ -108,14 +110,17 @@ class Workbench:
                     record = self.record(unit)
                     candidates.append((record, trial))
                     done += 1
-                    mse = record["metrics"]["validation"]["mse"]
+                    monitor = self._objective.monitor
+                    value = record["metrics"]["validation"][monitor]
                     self._report(
                         f"[{done}/{total}] {method} {share:g} seed {seed} "
-                        f"trial {trial}: validation mse {mse:.4f}"
+                        f"trial {trial}: validation {monitor} {value:.4f}"
                     )
                 record, trial = min(
                     candidates,
-                    key=lambda c: c[0]["metrics"]["validation"]["mse"],
+                    key=lambda c: self._objective.error(
+                        c[0]["metrics"]["validation"]
+                    ),
                 )
                 if seed == self.first_seed:
                     self._trials[method, share] = trial
@@ -146,7 +151,7 @@ class Workbench:
         started = time.monotonic()
         predictor = Predictor(model)
         metrics = {
-            part: rating_metrics(
+            part: self._objective.evaluate(
                 predictor(getattr(self._interactions, part).features),
                 getattr(self._interactions, part).label,
             )
@@ -274,6 +279,7 @@ class Workbench:
             Budget(share=unit.share),
             self._interactions,
             self._recipe(trial["learning_rate"]),
+            objective=self._objective,
             structure=structure,
             row_weights=self._row_weights(
                 model, trial.get("threshold_power", 0.0)
@@ -298,6 +304,7 @@ class Workbench:
             assignment,
             self._interactions,
             self._recipe(trial.get("learning_rate", 1.0)),
+            objective=self._objective,
             start=start,
             seed=unit.seed,
             checkpoint=f"{self._state(unit.name)}.npz",
@@ -314,6 +321,7 @@ class Workbench:
             model,
             self._interactions,
             self._recipe(settings["learning_rate"]),
+            objective=self._objective,
             seed=seed,
             checkpoint=f"{self._state(f'shared_dense_{trial}_seed{seed}')}.npz",
             checkpoint_seconds=self._checkpoint_seconds,
@@ -353,6 +361,7 @@ class Workbench:
         search = DNIS(
             1.0,
             recipe=self._recipe(rate),
+            objective=self._objective,
             alignment_power=self._config.alignment_power,
             seed=seed,
             **settings,

@@ -33,6 +33,7 @@ from keras_emb.search.dnis.selection import (
     searched_tables,
 )
 from keras_emb.training import (
+    Objective,
     PairedBatches,
     ShuffledBatches,
     TrainingRecipe,
@@ -103,7 +104,8 @@ class DNIS:
         usages: How tables are used, for `align` on foreign models.
         features: Input feature of each table, for models it cannot be read
             from.
-        loss: Loss of both problems.
+        objective: Loss and metrics of both problems; the regression of
+            ratings by default.
         seed: Seed of every random choice.
 
     Raises:
@@ -130,7 +132,7 @@ class DNIS:
         structure: Literal["prefix", "mask"] | None = None,
         usages: Sequence[Any] | None = None,
         features: Mapping[str, str] | None = None,
-        loss: Any = "mse",
+        objective: Objective | None = None,
         seed: int = 0,
     ) -> None:
         if trainable not in ("all", "tables"):
@@ -172,7 +174,7 @@ class DNIS:
         self.structure = structure or ("prefix" if align else "mask")
         self.usages = usages
         self.features = features
-        self.loss = loss
+        self.objective = objective or Objective()
         self.seed = seed
 
     def fit(
@@ -225,7 +227,7 @@ class DNIS:
                 dataclasses.replace(
                     self.recipe, max_epochs=self.warm_start_epochs
                 ),
-                loss=self.loss,
+                objective=self.objective,
                 seed=self.seed,
                 checkpoint=folder / "warm_start.npz" if folder else None,
                 checkpoint_seconds=checkpoint_seconds,
@@ -334,7 +336,7 @@ class DNIS:
         bilevel.compile(
             optimizer=SparseAdam(self.recipe.learning_rate),
             outer_optimizer=outer(self.selection_learning_rate),
-            loss=self.loss,
+            loss=self.objective.loss,
             hypergradient=self.hypergradient,
         )
         inner, outer_examples = interactions.train, interactions.validation
@@ -364,6 +366,7 @@ class DNIS:
             batches,
             interactions.validation,
             recipe,
+            objective=self.objective,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             settings={
