@@ -9,7 +9,7 @@ from keras_emb.datasets import (
 )
 from keras_emb.datasets.movielens import NcfSplit
 
-NUMBER = 20
+NUMBER = 8
 
 
 @pytest.fixture(scope="module")

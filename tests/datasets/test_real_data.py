@@ -135,8 +135,9 @@ def test_ncf_leave_one_out():
     data = load_implicit("movielens_1m", data_dir=folder)
     test = data.candidates["test"]
     assert len(test) == len(data.test) == 6_040
-    # Candidates that are the held-out item, by NCF's slip, do not compete.
-    assert 156 <= np.count_nonzero(test.others == 0) < 400
+    # Held-out items among their own candidates, a slip of NCF, and items
+    # without training rows do not compete.
+    assert 156 <= np.count_nonzero(test.others == 0) < 3_000
     left = 1_000_209 - 6_040
     assert len(data.train) + len(data.validation) == left
     assert abs(len(data.validation) / left - 0.1) < 0.005
