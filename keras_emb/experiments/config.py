@@ -13,6 +13,7 @@ from keras_emb.experiments.dataclass_values import from_values, to_values
 from keras_emb.training.training_recipe import TrainingRecipe
 
 __all__ = [
+    "IMPLICIT_SPLIT",
     "METHODS",
     "BackboneConfig",
     "DatasetConfig",
@@ -22,6 +23,9 @@ __all__ = [
     "experiment_names",
     "read_experiment",
 ]
+
+# The split of `keras_emb.datasets.load_implicit`.
+IMPLICIT_SPLIT = "implicit_leave_one_out"
 
 METHODS: Mapping[str, str] = {
     "dense": "every row at full width",
@@ -176,7 +180,7 @@ class ExperimentConfig:
     export: ExportConfig
     recipe: TrainingRecipe = dataclasses.field(default_factory=TrainingRecipe)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
-    task: Literal["rating", "click"] = "rating"
+    task: Literal["rating", "click", "top_k"] = "rating"
     alignment_power: float = 0.5
     seeds: tuple[int, ...] = (0,)
     tuning_trials: int = 1
@@ -186,6 +190,12 @@ class ExperimentConfig:
         if self.method != "dnis":
             raise ValueError(
                 f"`method` must be dnis. Received: method={self.method!r}"
+            )
+        if (self.task == "top_k") != (self.dataset.split == IMPLICIT_SPLIT):
+            raise ValueError(
+                f"`dataset.split` must be {IMPLICIT_SPLIT} for the task top_k, "
+                f"and for no other. Received: task={self.task}, "
+                f"dataset.split={self.dataset.split}"
             )
         for name in ("shares", "methods", "seeds"):
             values = getattr(self, name)

@@ -32,6 +32,12 @@ _PARTS = ("validation", "test")
 _METRICS: Mapping[str, tuple[str, ...]] = {
     "rating": ("mse", "rmse", "mae"),
     "click": ("logloss", "auc"),
+    "top_k": tuple(
+        f"{kind}{name}@{cutoff}"
+        for kind in ("sampled_", "")
+        for name in ("hit_rate", "ndcg", "mrr")
+        for cutoff in (1, 5, 10)
+    ),
 }
 _RECORD_BYTES = ("values", "index", "dense_layers", "total")
 _BYTES = ("dense", "values", "index", "projections", "artifact_on_disk")
@@ -288,12 +294,13 @@ def main_metric(result: Mapping[str, Any]) -> tuple[str, bool]:
 
     Returns:
         `("mse", False)`, `("auc", True)`, or the NDCG of the longest list
-        and `True`.
+        (among sampled candidates, if there are any) and `True`.
     """
     metrics = result["metrics"]["test"]
     if "auc" in metrics:
         return "auc", True
-    lists = [name for name in metrics if name.startswith("ndcg@")]
+    lists = [name for name in metrics if name.startswith("sampled_ndcg@")]
+    lists = lists or [name for name in metrics if name.startswith("ndcg@")]
     if not lists:
         return "mse", False
     return max(lists, key=lambda name: int(name.partition("@")[2])), True

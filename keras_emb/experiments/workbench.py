@@ -18,7 +18,6 @@ from keras_emb.compression import (
     popularity_weights,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.evaluation import Predictor
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
@@ -149,13 +148,11 @@ class Workbench:
             return dict(read_json(path))
         model, assignment, training = self.build(unit)
         started = time.monotonic()
-        predictor = Predictor(model)
+        parts: tuple[Literal["validation", "test"], ...]
+        parts = ("validation", "test")
         metrics = {
-            part: self._objective.evaluate(
-                predictor(getattr(self._interactions, part).features),
-                getattr(self._interactions, part).label,
-            )
-            for part in ("validation", "test")
+            part: self._objective.measure(model, self._interactions, part)
+            for part in parts
         }
         small, compaction = compact(model, assignment, row_order="fold")
         num_bytes = {
@@ -336,7 +333,7 @@ class Workbench:
             users=len(vocabularies["user"]),
             items=len(vocabularies["item"]),
             embedding_dim=config.embedding_dim,
-            output_bias=float(self._interactions.train.label.mean()),
+            output_bias=self._objective.output_bias(self._interactions),
             **config.options,
         )
 

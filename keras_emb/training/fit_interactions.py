@@ -8,7 +8,6 @@ import keras
 
 from keras_emb.datasets import Interactions
 from keras_emb.optimizers import SparseAdam
-from keras_emb.training.batches import ShuffledBatches
 from keras_emb.training.objective import Objective
 from keras_emb.training.train import TrainingRecord, train
 from keras_emb.training.training_recipe import TrainingRecipe
@@ -49,16 +48,13 @@ def fit_interactions(
         optimizer=SparseAdam(recipe.learning_rate), loss=objective.loss
     )
     model.optimizer.build(model.trainable_variables)
-    batches = ShuffledBatches(
-        interactions.train.features,
-        interactions.train.label,
-        batch_size=recipe.batch_size,
-        seed=seed,
+    batches = objective.batches(
+        interactions, "train", batch_size=recipe.batch_size, seed=seed
     )
     return train(
         model,
         batches,
-        interactions.validation,
+        objective.watched(interactions),
         recipe,
         objective=objective,
         checkpoint=checkpoint,

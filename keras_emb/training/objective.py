@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-import keras
 import numpy as np
 
-from keras_emb.evaluation.click_metrics import click_metrics
+from keras_emb.datasets import Examples, Interactions
+from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.rating_metrics import rating_metrics
+from keras_emb.training.batches import Batches, ShuffledBatches
 
-__all__ = ["OBJECTIVES", "Objective"]
+__all__ = ["Objective"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +63,66 @@ class Objective:
         value = metrics[self.monitor]
         return -value if self.larger_is_better else value
 
+    def batches(
+        self,
+        interactions: Interactions,
+        part: Literal["train", "validation"],
+        *,
+        batch_size: int,
+        seed: int,
+    ) -> Batches:
+        """What a part of the data is learnt in.
 
-OBJECTIVES: Mapping[str, Objective] = {
-    "rating": Objective(),
-    "click": Objective(
-        # Models of clicks answer with logits: no probability rounds to one.
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=click_metrics,
-        monitor="logloss",
-    ),
-}
+        Args:
+            interactions: The data.
+            part: The training part, or the validation part where weights of
+                selection learn from it.
+            batch_size: Examples a batch.
+            seed: Seed of everything random.
+        """
+        examples: Examples = getattr(interactions, part)
+        return ShuffledBatches(
+            examples.features,
+            examples.label,
+            batch_size=batch_size,
+            seed=seed,
+        )
+
+    def watched(
+        self,
+        interactions: Interactions,
+        part: Literal["validation", "test"] = "validation",
+    ) -> Examples:
+        """The examples that the metrics are of.
+
+        Args:
+            interactions: The data.
+            part: Which part of them.
+        """
+        examples: Examples = getattr(interactions, part)
+        return examples
+
+    def measure(
+        self,
+        model: Any,
+        interactions: Interactions,
+        part: Literal["validation", "test"],
+    ) -> dict[str, float]:
+        """All metrics of a trained model on a part of the data.
+
+        Args:
+            model: A Keras model of the interactions' features.
+            interactions: The data.
+            part: Which part of them.
+        """
+        examples = self.watched(interactions, part)
+        outputs = Predictor(model)(examples.features)
+        return self.evaluate(outputs, examples.label)
+
+    def output_bias(self, interactions: Interactions) -> float:
+        """What a model that knows nothing should answer.
+
+        Args:
+            interactions: The data.
+        """
+        return float(interactions.train.label.mean())

@@ -35,7 +35,6 @@ from keras_emb.search.dnis.selection import (
 from keras_emb.training import (
     Objective,
     PairedBatches,
-    ShuffledBatches,
     TrainingRecipe,
     TrainingRecord,
     fit_interactions,
@@ -339,18 +338,18 @@ class DNIS:
             loss=self.objective.loss,
             hypergradient=self.hypergradient,
         )
-        inner, outer_examples = interactions.train, interactions.validation
+        batch_size = self.recipe.batch_size
         batches = PairedBatches(
-            ShuffledBatches(
-                inner.features,
-                inner.label,
-                batch_size=self.recipe.batch_size,
+            self.objective.batches(
+                interactions,
+                "train",
+                batch_size=batch_size,
                 seed=self.seed + 1,
             ),
-            ShuffledBatches(
-                outer_examples.features,
-                outer_examples.label,
-                batch_size=self.recipe.batch_size,
+            self.objective.batches(
+                interactions,
+                "validation",
+                batch_size=batch_size,
                 seed=self.seed + 2,
             ),
         )
@@ -364,7 +363,7 @@ class DNIS:
         self.trace["search"] = train(
             bilevel,
             batches,
-            interactions.validation,
+            self.objective.watched(interactions),
             recipe,
             objective=self.objective,
             checkpoint=checkpoint,
