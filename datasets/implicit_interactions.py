@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from keras_emb.datasets.movielens.ncf_split import NcfSplit
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.row_split import RowSplit
 from keras_emb.datasets.splits import MIN_USER_ROWS, leave_one_out
+from keras_emb.datasets.vocabulary import Vocabulary
 
 __all__ = ["ImplicitInteractions"]
 
@@ -136,6 +137,20 @@ class ImplicitInteractions(Interactions):
             **{field.name: getattr(data, field.name) for field in fields},
             candidates=lists,
         )
+
+    def with_vocabularies(self, vocabularies: dict[str, Vocabulary]) -> Self:
+        """See `Interactions`; the lists to rank move along."""
+        maps = self._row_maps(vocabularies)
+        lists = {
+            part: Candidates(
+                maps["user"][lists.user],
+                maps["item"][lists.item],
+                maps["item"][lists.others],
+            )
+            for part, lists in self.candidates.items()
+        }
+        data = super().with_vocabularies(vocabularies)
+        return dataclasses.replace(data, candidates=lists)
 
     def absent_items(self, *parts: str) -> AbsentItems:
         """What each user has in none of the parts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +131,44 @@ class Interactions:
             split=description,
             dropped={**ratings.dropped, **parts.dropped},
         )
+
+    def with_vocabularies(self, vocabularies: dict[str, Vocabulary]) -> Self:
+        """The same data with other rows for the same raw ids.
+
+        Args:
+            vocabularies: New vocabulary of each feature; ids that it does not
+                hold become unknown, row 0.
+        """
+        maps = self._row_maps(vocabularies)
+
+        def moved(part: Examples) -> Examples:
+            features = {
+                feature: maps[feature][rows]
+                for feature, rows in part.features.items()
+            }
+            return dataclasses.replace(part, features=features)
+
+        return dataclasses.replace(
+            self,
+            train=moved(self.train),
+            validation=moved(self.validation),
+            test=moved(self.test),
+            vocabularies=dict(vocabularies),
+        )
+
+    def _row_maps(
+        self, vocabularies: dict[str, Vocabulary]
+    ) -> dict[str, npt.NDArray[np.int32]]:
+        """The row that other vocabularies have for each row of these.
+
+        Args:
+            vocabularies: The others, by feature.
+        """
+        maps = {}
+        for feature, own in self.vocabularies.items():
+            maps[feature] = np.zeros(len(own), np.int32)
+            maps[feature][1:] = vocabularies[feature].rows(own.raw_ids)
+        return maps
 
     @functools.cached_property
     def popularity(self) -> dict[str, npt.NDArray[np.int64]]:

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.datasets import Interactions, Vocabulary
-from keras_emb.evaluation import FullRanking, Predictor
+from keras_emb.datasets import Vocabulary
+from keras_emb.evaluation import FullRanking
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
@@ -20,7 +20,7 @@ from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.streams import StreamExperimentConfig
-from keras_emb.training import OBJECTIVES, Objective
+from keras_emb.training import OBJECTIVES
 
 __all__ = ["SavedRun"]
 
@@ -101,7 +101,9 @@ class SavedRun:
             ranking = FullRanking(data, "test", self.config.cutoffs)
             metrics = dict(ranking(self.model).metrics)
         else:
-            metrics = self._metrics(data, OBJECTIVES[self.config.task])
+            metrics = OBJECTIVES[self.config.task].measure(
+                self.model, data.with_vocabularies(self.vocabularies), "test"
+            )
         recorded = self.result["metrics"]["test"]
         for name, value in metrics.items():
             if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
@@ -111,19 +113,6 @@ class SavedRun:
                     "another model."
                 )
         return metrics
-
-    def _metrics(
-        self, data: Interactions, objective: Objective
-    ) -> dict[str, float]:
-        features = {
-            feature: _translate(
-                rows, data.vocabularies[feature], self.vocabularies[feature]
-            )
-            for feature, rows in data.test.features.items()
-        }
-        return objective.evaluate(
-            Predictor(self.model)(features), data.test.label
-        )
 
 
 def _refuse_incomplete(folder: Path) -> None:
@@ -140,10 +129,3 @@ def _refuse_incomplete(folder: Path) -> None:
             raise ValueError(
                 f"{folder} is not a complete run: {name} is missing."
             )
-
-
-def _translate(rows: Any, data: Vocabulary, model: Vocabulary) -> Any:
-    """Maps rows of the data's vocabulary to rows of the model's."""
-    by_row = np.zeros(len(data), dtype=np.int32)
-    by_row[1:] = model.rows(data.raw_ids)
-    return by_row[rows]
