@@ -1,6 +1,9 @@
 """Data sets: readers, splits, vocabularies and planted data."""
 
 from keras_emb.datasets import splits
+from keras_emb.datasets.avazu import read_avazu
+from keras_emb.datasets.clicks import Clicks
+from keras_emb.datasets.criteo import read_criteo
 from keras_emb.datasets.examples import Examples
 from keras_emb.datasets.filters import (
     clean,
@@ -21,6 +24,7 @@ from keras_emb.datasets.vocabulary import Vocabulary
 from keras_emb.datasets.yelp2018 import read_yelp2018
 
 __all__ = [
+    "Clicks",
     "Examples",
     "GrowingVocabulary",
     "InteractionStream",
@@ -37,6 +41,8 @@ __all__ = [
     "load",
     "load_ratings",
     "load_stream",
+    "read_avazu",
+    "read_criteo",
     "read_ratings",
     "read_yelp2018",
     "splits",
