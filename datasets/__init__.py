@@ -2,7 +2,10 @@
 
 from keras_emb.datasets import splits
 from keras_emb.datasets.absent_items import AbsentItems
+from keras_emb.datasets.avazu import read_avazu
 from keras_emb.datasets.candidates import Candidates
+from keras_emb.datasets.clicks import Clicks
+from keras_emb.datasets.criteo import read_criteo
 from keras_emb.datasets.examples import Examples
 from keras_emb.datasets.filters import (
     clean,
@@ -27,6 +30,7 @@ from keras_emb.datasets.yelp2018 import read_yelp2018
 __all__ = [
     "AbsentItems",
     "Candidates",
+    "Clicks",
     "Examples",
     "GrowingVocabulary",
     "ImplicitInteractions",
@@ -45,6 +49,8 @@ __all__ = [
     "load_implicit",
     "load_ratings",
     "load_stream",
+    "read_avazu",
+    "read_criteo",
     "read_ratings",
     "read_yelp2018",
     "splits",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from keras_emb.datasets.blocks import blocks
+from keras_emb.datasets.click_rows import click_parts
+from keras_emb.datasets.clicks import Clicks
 from keras_emb.datasets.examples import Examples
 from keras_emb.datasets.popularity import count_popularity
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.row_split import RowSplit
-from keras_emb.datasets.splits import split_rows
+from keras_emb.datasets.splits import random, split_rows
 from keras_emb.datasets.vocabulary import Vocabulary
 
 __all__ = ["Interactions"]
@@ -43,8 +48,9 @@ class Interactions:
         dropped: Rows dropped on the way, by reason.
 
     Raises:
-        ValueError: If a part's features are not those of the vocabularies, or a
-            row lies outside of its vocabulary.
+        ValueError: If a part's features of rows are not those of the
+            vocabularies, or a row lies outside of its vocabulary. Features of
+            values (float32) have no vocabulary.
     """
 
     train: Examples
@@ -57,20 +63,17 @@ class Interactions:
     def __post_init__(self) -> None:
         for name in ("train", "validation", "test"):
             features = getattr(self, name).features
-            if set(features) != set(self.vocabularies):
+            rows = {f for f, c in features.items() if c.dtype.kind != "f"}
+            if rows != set(self.vocabularies):
                 raise ValueError(
                     f"`{name}` must have the features of `vocabularies` "
                     f"({sorted(self.vocabularies)}). "
-                    f"Received: {sorted(features)}"
+                    f"Received: {sorted(rows)}"
                 )
-            for feature, rows in features.items():
+            for feature in rows:
                 size = len(self.vocabularies[feature])
-                if rows.size and not 0 <= rows.min() <= rows.max() < size:
-                    raise ValueError(
-                        f"`{name}.features[{feature!r}]` must lie in "
-                        f"0..{size - 1}. Received: rows in "
-                        f"{rows.min()}..{rows.max()}"
-                    )
+                for block in blocks(features[feature]):
+                    _check_rows(f"{name}.features[{feature!r}]", block, size)
 
     @classmethod
     def from_ratings(
@@ -143,7 +146,7 @@ class Interactions:
 
         def moved(part: Examples) -> Examples:
             features = {
-                feature: maps[feature][rows]
+                feature: maps[feature][rows] if feature in maps else rows
                 for feature, rows in part.features.items()
             }
             return dataclasses.replace(part, features=features)
@@ -170,6 +173,56 @@ class Interactions:
             maps[feature][1:] = vocabularies[feature].rows(own.raw_ids)
         return maps
 
+    @classmethod
+    def from_clicks(
+        cls,
+        clicks: Clicks,
+        *,
+        shares: Sequence[float] = (0.8, 0.1, 0.1),
+        seed: int = 0,
+        min_count: int = 1,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> Interactions:
+        """Splits clicks at random and ranks the ids of every field.
+
+        Vocabularies hold the ids of the training part, the most frequent
+        first; an id that comes later only, or too seldom in training, is the
+        unknown one of its field, row 0.
+
+        Args:
+            clicks: Raw clicks.
+            shares: Shares of train, validation and test.
+            seed: Seed of the split.
+            min_count: Training examples that an id must have to get a row of
+                its own.
+            folder: Where the columns are written, for data larger than
+                memory; in memory if `None`.
+
+        Returns:
+            Interactions with a feature a field, and one of its values,
+            `<field>_value`, where it has some.
+
+        Raises:
+            ValueError: For invalid shares, too few rows for a wanted part, or
+                a field without an id left.
+        """
+        parts = random(clicks, shares=shares, seed=seed)
+        (train, validation, test), vocabularies = click_parts(
+            clicks, parts, min_count, folder
+        )
+        return cls(
+            train=train,
+            validation=validation,
+            test=test,
+            vocabularies=vocabularies,
+            split={
+                "name": "random",
+                "shares": tuple(shares),
+                "seed": seed,
+                "min_count": min_count,
+            },
+        )
+
     @functools.cached_property
     def popularity(self) -> dict[str, npt.NDArray[np.int64]]:
         """Occurrences of each table row in the training part, by feature."""
@@ -179,6 +232,14 @@ class Interactions:
             )
             for feature, vocabulary in self.vocabularies.items()
         }
+
+
+def _check_rows(name: str, rows: npt.NDArray[np.int32], size: int) -> None:
+    if rows.size and not 0 <= rows.min() <= rows.max() < size:
+        raise ValueError(
+            f"`{name}` must lie in 0..{size - 1}. Received: rows in "
+            f"{rows.min()}..{rows.max()}"
+        )
 
 
 def _examples(

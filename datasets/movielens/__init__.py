@@ -4,6 +4,7 @@ The builder stands in `keras_emb.datasets.movielens.movielens`, which needs the
 extra `datasets`.
 """
 
+from keras_emb.datasets.movielens.clicks import read_movielens_clicks
 from keras_emb.datasets.movielens.files import (
     CONFIGS,
     MovieLensFiles,
@@ -25,5 +26,6 @@ __all__ = [
     "find_ratings",
     "parse_ratings",
     "read_ncf_split",
+    "read_movielens_clicks",
     "read_ratings",
 ]

@@ -36,7 +36,8 @@ def _same(one, two):
 
 
 def test_available_names():
-    assert available() == [*NAMES, "synthetic", "yelp2018"]
+    ratings = [*NAMES, "synthetic", "yelp2018"]
+    assert available() == sorted([*ratings, *CLICK_DATASETS])
 
 
 @pytest.mark.parametrize("name", NAMES)
