@@ -16,6 +16,8 @@ SHIPPED = {
     "dnis_matrix_factorization_movielens_100k",
     "dnis_mlp_movielens_1m",
     "dnis_neumf_movielens_1m",
+    "dnis_neumf_movielens_100k_topk",
+    "dnis_neumf_movielens_1m_topk",
 }
 
 
