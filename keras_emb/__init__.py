@@ -17,6 +17,7 @@ from keras_emb.compression import (
 from keras_emb.evaluation import (
     FullRanking,
     Predictor,
+    SampledRanking,
     click_metrics,
     rating_metrics,
 )
@@ -65,6 +66,7 @@ from keras_emb.search.ciess import (
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
     OBJECTIVES,
+    ImplicitObjective,
     Objective,
     PairwiseRecipe,
     PairwiseTrainer,
@@ -98,6 +100,7 @@ __all__ = [
     "MixedRandom",
     "MixedDimensionEmbedding",
     "MultiSizeEmbedding",
+    "ImplicitObjective",
     "Objective",
     "PairwiseRecipe",
     "PairwiseTrainer",
@@ -108,6 +111,7 @@ __all__ = [
     "ProjectedEmbedding",
     "RandomBlocks",
     "RetrainEvaluator",
+    "SampledRanking",
     "SelectedEmbedding",
     "SharedSpace",
     "SizeAssignment",
