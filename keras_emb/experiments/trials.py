@@ -19,7 +19,8 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     Learning rates are multiples of the recipe's, that of the search
     included, widths multiples of what the budget allows; `rounds` are rounds
     of pruning, see `prune_gradually`; `threshold_power` weighs rows by
-    popularity, see `popularity_weights`.
+    popularity, see `popularity_weights`; `start` says what sizes are retrained
+    from, see `retrain`.
 
     >>> method_trials("power_rule", 2)
     [{'exponent': 0.25}, {'exponent': 0.5}]

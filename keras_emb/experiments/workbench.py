@@ -286,7 +286,13 @@ class Workbench:
             checkpoint=self._state(unit.name),
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        return self._retrain(unit, model, assignment, trial)
+        return self._retrain(
+            unit,
+            model,
+            assignment,
+            trial,
+            start=trial.get("start", "pruned"),
+        )
 
     def _retrain(
         self,
