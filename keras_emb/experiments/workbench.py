@@ -23,7 +23,7 @@ from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
 from keras_emb.experiments.unit import Unit
-from keras_emb.layers import table_features
+from keras_emb.layers import table_counts
 from keras_emb.search import (
     DNIS,
     PowerRule,
@@ -378,11 +378,11 @@ class Workbench:
         return search
 
     def _popularity(self, model: keras.Model) -> dict[str, Any]:
-        features = table_features(model)
-        return {
-            name: self._interactions.popularity[features[name]]
-            for name in searched_tables(model)
-        }
+        return table_counts(
+            model,
+            self._interactions.popularity,
+            tables=searched_tables(model),
+        )
 
     def _row_weights(self, model: keras.Model, power: float) -> dict[str, Any]:
         return {

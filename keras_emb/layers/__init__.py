@@ -2,6 +2,8 @@
 
 from keras_emb.layers.bipartite_graph import BipartiteGraph
 from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
+from keras_emb.layers.field_offsets import FieldOffsets
+from keras_emb.layers.field_pooling import FieldPooling
 from keras_emb.layers.find_tables import find_tables, table_features
 from keras_emb.layers.gather_rows import gather_rows
 from keras_emb.layers.graph_propagation import GraphPropagation
@@ -27,6 +29,7 @@ from keras_emb.layers.soft_threshold_embedding import (
     SoftThresholdEmbedding,
     soft_threshold,
 )
+from keras_emb.layers.table_counts import table_counts
 from keras_emb.layers.table_usage import (
     DotProduct,
     IntoDense,
@@ -38,6 +41,8 @@ __all__ = [
     "BipartiteGraph",
     "DenseEmbedding",
     "DotProduct",
+    "FieldOffsets",
+    "FieldPooling",
     "GraphPropagation",
     "IntoDense",
     "MaskedEmbedding",
@@ -60,6 +65,7 @@ __all__ = [
     "gather_rows",
     "replace_tables",
     "soft_threshold",
+    "table_counts",
     "table_features",
     "table_values",
 ]
