@@ -80,7 +80,9 @@ class SearchConfig:
     """Settings of the DNIS search.
 
     Args:
-        num_blocks: Popularity blocks of a table.
+        num_blocks: Popularity blocks.
+        blocks: `"equal"`: they hold equal counts of rows; `"decades"`: a
+            block for every power of ten of the popularity, however many.
         warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
         selection_learning_rate: Rate of the selection's gradient descent.
@@ -92,6 +94,7 @@ class SearchConfig:
     """
 
     num_blocks: int = 10
+    blocks: Literal["equal", "decades"] = "equal"
     warm_start_epochs: int = 20
     search_epochs: int = 50
     selection_learning_rate: float = 1e-2

@@ -119,6 +119,8 @@ class SavedRun:
             feature: _translate(
                 rows, data.vocabularies[feature], self.vocabularies[feature]
             )
+            if feature in data.vocabularies
+            else rows
             for feature, rows in data.test.features.items()
         }
         return objective.evaluate(

@@ -19,6 +19,7 @@ from keras_emb.compression import (
 )
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import Predictor
+from keras_emb.experiments.backbones import build_backbone, row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
@@ -30,6 +31,7 @@ from keras_emb.search import (
     RandomBlocks,
     Uniform,
 )
+from keras_emb.search.dnis.blocks import decade_sizes
 from keras_emb.search.dnis.selection import searched_tables
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
@@ -40,7 +42,6 @@ from keras_emb.training import (
     prune_gradually,
     retrain,
 )
-from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["Workbench"]
 
@@ -157,7 +158,9 @@ class Workbench:
             )
             for part in ("validation", "test")
         }
-        small, compaction = compact(model, assignment, row_order="fold")
+        small, compaction = compact(
+            model, assignment, row_order=row_order(model)
+        )
         num_bytes = {
             "values": compaction.after.values,
             "index": compaction.after.index,
@@ -329,15 +332,9 @@ class Workbench:
         return model, training
 
     def _backbone(self, seed: int) -> keras.Model:
-        config = self._config.backbone
-        vocabularies = self._interactions.vocabularies
-        keras.utils.set_random_seed(seed)
-        return BACKBONES[config.name].from_sizes(
-            users=len(vocabularies["user"]),
-            items=len(vocabularies["item"]),
-            embedding_dim=config.embedding_dim,
-            output_bias=float(self._interactions.train.label.mean()),
-            **config.options,
+        config = self._config
+        return build_backbone(
+            config.backbone, self._interactions, config.task, seed
         )
 
     def _model(self, kind: str, seed: int) -> Any:
@@ -357,6 +354,8 @@ class Workbench:
             return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
+        if settings.pop("blocks") == "decades":
+            settings["block_sizes"] = decade_sizes(self._popularity(dense))
         rate = float(kind.removeprefix("search_"))
         search = DNIS(
             1.0,
