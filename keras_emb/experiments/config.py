@@ -31,6 +31,7 @@ METHODS: Mapping[str, str] = {
     "magnitude_aligned": "dense, aligned, smallest entries pruned, fine-tuned",
     "power_rule": "width a power of popularity, trained from scratch",
     "random": "best of several random widths by popularity block",
+    "autodim": "AutoDim: one size a field by search, trained from scratch",
     "dnis": "DNIS as in the paper: search, merge, prune, fine-tune",
     "dnis_aligned_mask": "DNIS, aligned before pruning to a mask",
     "dnis_aligned_prefix": "DNIS, aligned before cutting each row's end",

@@ -31,7 +31,7 @@ from keras_emb.experiments.plots import (
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.saved_vocabularies import save_vocabularies
-from keras_emb.experiments.unit import Unit
+from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import table_counts, table_features
 from keras_emb.serving import export_for_serving
@@ -208,7 +208,9 @@ def _stages(
     method = unit.method
     if method == "dense":
         return {"train": training}
-    if method not in ("uniform", "power_rule", "random"):
+    if method == "autodim":
+        return {"search": bench.autodim(unit.seed).trace, **stages}
+    if method not in FROM_SCRATCH:
         stages = {"warm_start": bench.dense(unit.seed)[1], **stages}
     if method.startswith("dnis"):
         search = {"search": bench.search_of(unit).trace["search"]}

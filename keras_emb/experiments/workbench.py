@@ -23,10 +23,11 @@ from keras_emb.experiments.backbones import build_backbone, row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
-from keras_emb.experiments.unit import Unit
+from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.layers import table_counts
 from keras_emb.search import (
     DNIS,
+    AutoDim,
     PowerRule,
     RandomBlocks,
     Uniform,
@@ -202,7 +203,7 @@ class Workbench:
         if unit.method == "dense":
             model, training = self._train_dense(unit.seed, unit.trial)
             return model, Uniform(1.0).fit(model), training
-        if unit.method in ("uniform", "power_rule", "random"):
+        if unit.method in FROM_SCRATCH:
             return self._from_scratch(unit, trial)
         if unit.method == "truncated_uniform":
             model = self._model("aligned", unit.seed)
@@ -224,6 +225,11 @@ class Workbench:
         """The DNIS search a unit of a DNIS method starts from."""
         settings = self._settings(unit.method, unit.trial)
         return self.search(unit.seed, settings["search_rate"])
+
+    def autodim(self, seed: int) -> AutoDim:
+        """The AutoDim search of a seed."""
+        found: AutoDim = self._model("autodim", seed)
+        return found
 
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
         """The dense model of a seed, trained with the settings chosen."""
@@ -250,6 +256,11 @@ class Workbench:
         self, unit: Unit, trial: dict[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         model = self._backbone(unit.seed)
+        if unit.method == "autodim":
+            assignment = self.autodim(unit.seed).assign(unit.share)
+            return self._retrain(
+                unit, model, assignment, trial, start="scratch"
+            )
         rule: Any
         if unit.method == "uniform":
             rule = Uniform(unit.share * trial["width"])
@@ -347,6 +358,8 @@ class Workbench:
     def _make_model(self, kind: str, seed: int) -> Any:
         if kind == "dense":
             return self.dense(seed)[0]
+        if kind == "autodim":
+            return self._search_autodim(seed)
         dense = self._model("dense", seed)
         if kind == "aligned":
             counts = self._popularity(dense)
@@ -376,6 +389,22 @@ class Workbench:
         )
         return search
 
+    def _search_autodim(self, seed: int) -> AutoDim:
+        search = AutoDim(
+            1.0,
+            recipe=self._config.recipe,
+            search_epochs=self._config.search.search_epochs,
+            objective=self._objective,
+            seed=seed,
+        )
+        search.fit(
+            self._backbone(seed),
+            self._interactions,
+            checkpoint=f"{self._state(f'shared_autodim_seed{seed}')}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return search
+
     def _popularity(self, model: keras.Model) -> dict[str, Any]:
         return table_counts(
             model,
@@ -392,15 +421,13 @@ class Workbench:
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}
         dense = self._models.get("dense") if unit.method != "dense" else None
-        if dense is not None and unit.method not in (
-            "uniform",
-            "power_rule",
-            "random",
-        ):
+        if dense is not None and unit.method not in FROM_SCRATCH:
             seconds["pretrain"] = self.dense(unit.seed)[1].seconds
         if unit.method.startswith("dnis"):
             search = self.search_of(unit)
             seconds["search"] = search.trace["search"].seconds
+        if unit.method == "autodim":
+            seconds["search"] = self.autodim(unit.seed).trace.seconds
         return seconds
 
     def _recipe(self, rate: float) -> TrainingRecipe:

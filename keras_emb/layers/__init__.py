@@ -4,9 +4,11 @@ from keras_emb.layers.bipartite_graph import BipartiteGraph
 from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
 from keras_emb.layers.field_offsets import FieldOffsets
 from keras_emb.layers.field_pooling import FieldPooling
+from keras_emb.layers.field_size_embedding import FieldSizeEmbedding
 from keras_emb.layers.find_tables import find_tables, table_features
 from keras_emb.layers.gather_rows import gather_rows
 from keras_emb.layers.graph_propagation import GraphPropagation
+from keras_emb.layers.gumbel_selection import GumbelSelection
 from keras_emb.layers.masked_embedding import MaskedEmbedding
 from keras_emb.layers.mixed_dimension_embedding import (
     MixedDimensionEmbedding,
@@ -43,7 +45,9 @@ __all__ = [
     "DotProduct",
     "FieldOffsets",
     "FieldPooling",
+    "FieldSizeEmbedding",
     "GraphPropagation",
+    "GumbelSelection",
     "IntoDense",
     "MaskedEmbedding",
     "MixedDimensionEmbedding",
