@@ -49,8 +49,7 @@ class Clicks:
     def __post_init__(self) -> None:
         lengths = {
             name: len(column)
-            for columns in (self.codes, self.values)
-            for name, column in columns.items()
+            for name, column in [*self.codes.items(), *self.values.items()]
         }
         if not self.codes or set(lengths.values()) != {len(self.label)}:
             raise ValueError(

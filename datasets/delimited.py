@@ -108,16 +108,16 @@ def _parse(
     if not np.array_equal(ends[width - 1 :: width], lines):
         _refuse_widths(path, first_line, ends, lines, width, separator)
     starts = np.concatenate([[0], ends[:-1] + 1]).reshape(-1, width)
-    ends = ends.reshape(-1, width).copy()
+    stops = ends.reshape(-1, width).copy()
     # Lines may end as on Windows.
-    ends[:, -1] -= (text[ends[:, -1] - 1] == _RETURN) & (
-        ends[:, -1] > starts[:, -1]
+    stops[:, -1] -= (text[stops[:, -1] - 1] == _RETURN) & (
+        stops[:, -1] > starts[:, -1]
     )
     found = {}
     for index, column in enumerate(columns):
         if column.kind == "skip":
             continue
-        start, length = starts[:, index], (ends - starts)[:, index]
+        start, length = starts[:, index], (stops - starts)[:, index]
         read = _hashes if column.kind == "hash" else _integers
         values, valid = read(text, start, length)
         values[length == 0] = MISSING

@@ -93,7 +93,7 @@ def _read_with_tfds(
     if source == "criteo":
         from keras_emb.datasets.criteo.criteo import CriteoClicks as Builder
     else:
-        from keras_emb.datasets.avazu.avazu import (  # type: ignore[assignment]
+        from keras_emb.datasets.avazu.avazu import (
             AvazuClicks as Builder,
         )
     import tensorflow_datasets as tfds

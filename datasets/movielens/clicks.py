@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,33 +47,29 @@ def read_movielens_clicks(folder: str | os.PathLike[str]) -> Clicks:
     movies = _table(source / "movies.dat", 3)
     user = _places(users, ratings.user, source / "users.dat")
     movie = _places(movies, ratings.item, source / "movies.dat")
-    by_user = {
-        "gender": [row[1] for row in users.values()],
-        "age": [row[2] for row in users.values()],
-        "occupation": [row[3] for row in users.values()],
-        "zip_region": [row[4][:3] for row in users.values()],
-    }
-    by_movie = {"release_year": [_year(row[1]) for row in movies.values()]}
-    codes, raw_ids = {}, {}
-    for name, place, columns in (
-        ("user", user, by_user),
-        ("movie", movie, by_movie),
+    codes: dict[str, npt.NDArray[np.int32]] = {}
+    raw_ids: dict[str, npt.NDArray[Any]] = {}
+    for field, place, values in (
+        ("user", user, list(users)),
+        ("gender", user, [row[1] for row in users.values()]),
+        ("age", user, [row[2] for row in users.values()]),
+        ("occupation", user, [row[3] for row in users.values()]),
+        ("zip_region", user, [row[4][:3] for row in users.values()]),
+        ("movie", movie, list(movies)),
+        ("release_year", movie, [_year(row[1]) for row in movies.values()]),
     ):
-        ids = users if name == "user" else movies
-        raw_ids[name] = np.array(list(ids), np.int64)
-        codes[name] = place
-        for field, values in columns.items():
-            raw_ids[field], inverse = np.unique(values, return_inverse=True)
-            codes[field] = inverse.astype(np.int32)[place]
+        column: npt.NDArray[Any] = np.array(values)
+        raw_ids[field], inverse = np.unique(column, return_inverse=True)
+        codes[field] = inverse.astype(np.int32)[place]
     codes["genres"], raw_ids["genres"] = _genres(
         [row[2] for row in movies.values()], movie
     )
     time = np.asarray(ratings.time, np.int64)
-    for field, values, count in (
+    for field, number, count in (
         ("hour", time % _DAY_SECONDS // _HOUR_SECONDS, 24),
         ("weekday", (time // _DAY_SECONDS + _FIRST_WEEKDAY) % 7, 7),
     ):
-        codes[field] = np.where(time > 0, values, -1).astype(np.int32)
+        codes[field] = np.where(time > 0, number, -1).astype(np.int32)
         raw_ids[field] = np.arange(count)
     return Clicks(
         codes=codes,

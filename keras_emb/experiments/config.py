@@ -35,6 +35,7 @@ METHODS: Mapping[str, str] = {
     "magnitude_aligned": "dense, aligned, smallest entries pruned, fine-tuned",
     "power_rule": "width a power of popularity, trained from scratch",
     "random": "best of several random widths by popularity block",
+    "autodim": "AutoDim: one size a field by search, trained from scratch",
     "dnis": "DNIS as in the paper: search, merge, prune, fine-tune",
     "dnis_aligned_mask": "DNIS, aligned before pruning to a mask",
     "dnis_aligned_prefix": "DNIS, aligned before cutting each row's end",
@@ -84,7 +85,9 @@ class SearchConfig:
     """Settings of the DNIS search.
 
     Args:
-        num_blocks: Popularity blocks of a table.
+        num_blocks: Popularity blocks.
+        blocks: `"equal"`: they hold equal counts of rows; `"decades"`: a
+            block for every power of ten of the popularity, however many.
         warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
         selection_learning_rate: Rate of the selection's gradient descent.
@@ -96,6 +99,7 @@ class SearchConfig:
     """
 
     num_blocks: int = 10
+    blocks: Literal["equal", "decades"] = "equal"
     warm_start_epochs: int = 20
     search_epochs: int = 50
     selection_learning_rate: float = 1e-2

@@ -41,6 +41,7 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "random": (_PINK, "P", "--"),
     "magnitude": (_ORANGE, "D", "-"),
     "magnitude_aligned": (_ORANGE, "d", "--"),
+    "autodim": (_RED, "*", "-"),
     "mixed_random": (_PINK, "P", "--"),
     "budgeted_random": (_PINK, "p", "-."),
     "pep": (_ORANGE, "D", "-"),

@@ -48,6 +48,7 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
             for width in (1.0, 0.5)
         ],
         "power_rule": [{"exponent": e} for e in (0.25, 0.5, 0.75, 1.0)],
+        "autodim": [{"learning_rate": r} for r in (1.0, 0.3, 3.0, 0.1)],
         "random": [{"draw": draw} for draw in range(4)],
         "magnitude": [dict(trial) for trial in _FINE_TUNING],
         "magnitude_aligned": [

@@ -18,17 +18,20 @@ from keras_emb.compression import (
     popularity_weights,
 )
 from keras_emb.datasets import Interactions
+from keras_emb.experiments.backbones import build_backbone, row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
-from keras_emb.experiments.unit import Unit
-from keras_emb.layers import table_features
+from keras_emb.experiments.unit import FROM_SCRATCH, Unit
+from keras_emb.layers import table_counts
 from keras_emb.search import (
     DNIS,
+    AutoDim,
     PowerRule,
     RandomBlocks,
     Uniform,
 )
+from keras_emb.search.dnis.blocks import decade_sizes
 from keras_emb.search.dnis.selection import searched_tables
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
@@ -39,7 +42,6 @@ from keras_emb.training import (
     prune_gradually,
     retrain,
 )
-from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["Workbench"]
 
@@ -154,7 +156,9 @@ class Workbench:
             part: self._objective.measure(model, self._interactions, part)
             for part in parts
         }
-        small, compaction = compact(model, assignment, row_order="fold")
+        small, compaction = compact(
+            model, assignment, row_order=row_order(model)
+        )
         num_bytes = {
             "values": compaction.after.values,
             "index": compaction.after.index,
@@ -196,7 +200,7 @@ class Workbench:
         if unit.method == "dense":
             model, training = self._train_dense(unit.seed, unit.trial)
             return model, Uniform(1.0).fit(model), training
-        if unit.method in ("uniform", "power_rule", "random"):
+        if unit.method in FROM_SCRATCH:
             return self._from_scratch(unit, trial)
         if unit.method == "truncated_uniform":
             model = self._model("aligned", unit.seed)
@@ -218,6 +222,11 @@ class Workbench:
         """The DNIS search a unit of a DNIS method starts from."""
         settings = self._settings(unit.method, unit.trial)
         return self.search(unit.seed, settings["search_rate"])
+
+    def autodim(self, seed: int) -> AutoDim:
+        """The AutoDim search of a seed."""
+        found: AutoDim = self._model("autodim", seed)
+        return found
 
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
         """The dense model of a seed, trained with the settings chosen."""
@@ -244,6 +253,11 @@ class Workbench:
         self, unit: Unit, trial: dict[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         model = self._backbone(unit.seed)
+        if unit.method == "autodim":
+            assignment = self.autodim(unit.seed).assign(unit.share)
+            return self._retrain(
+                unit, model, assignment, trial, start="scratch"
+            )
         rule: Any
         if unit.method == "uniform":
             rule = Uniform(unit.share * trial["width"])
@@ -332,15 +346,9 @@ class Workbench:
         return model, training
 
     def _backbone(self, seed: int) -> keras.Model:
-        config = self._config.backbone
-        vocabularies = self._interactions.vocabularies
-        keras.utils.set_random_seed(seed)
-        return BACKBONES[config.name].from_sizes(
-            users=len(vocabularies["user"]),
-            items=len(vocabularies["item"]),
-            embedding_dim=config.embedding_dim,
-            output_bias=self._objective.output_bias(self._interactions),
-            **config.options,
+        config = self._config
+        return build_backbone(
+            config.backbone, self._interactions, config.task, seed
         )
 
     def _model(self, kind: str, seed: int) -> Any:
@@ -353,6 +361,8 @@ class Workbench:
     def _make_model(self, kind: str, seed: int) -> Any:
         if kind == "dense":
             return self.dense(seed)[0]
+        if kind == "autodim":
+            return self._search_autodim(seed)
         dense = self._model("dense", seed)
         if kind == "aligned":
             counts = self._popularity(dense)
@@ -360,6 +370,8 @@ class Workbench:
             return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
+        if settings.pop("blocks") == "decades":
+            settings["block_sizes"] = decade_sizes(self._popularity(dense))
         rate = float(kind.removeprefix("search_"))
         search = DNIS(
             1.0,
@@ -380,12 +392,28 @@ class Workbench:
         )
         return search
 
+    def _search_autodim(self, seed: int) -> AutoDim:
+        search = AutoDim(
+            1.0,
+            recipe=self._config.recipe,
+            search_epochs=self._config.search.search_epochs,
+            objective=self._objective,
+            seed=seed,
+        )
+        search.fit(
+            self._backbone(seed),
+            self._interactions,
+            checkpoint=f"{self._state(f'shared_autodim_seed{seed}')}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return search
+
     def _popularity(self, model: keras.Model) -> dict[str, Any]:
-        features = table_features(model)
-        return {
-            name: self._interactions.popularity[features[name]]
-            for name in searched_tables(model)
-        }
+        return table_counts(
+            model,
+            self._interactions.popularity,
+            tables=searched_tables(model),
+        )
 
     def _row_weights(self, model: keras.Model, power: float) -> dict[str, Any]:
         return {
@@ -396,15 +424,13 @@ class Workbench:
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}
         dense = self._models.get("dense") if unit.method != "dense" else None
-        if dense is not None and unit.method not in (
-            "uniform",
-            "power_rule",
-            "random",
-        ):
+        if dense is not None and unit.method not in FROM_SCRATCH:
             seconds["pretrain"] = self.dense(unit.seed)[1].seconds
         if unit.method.startswith("dnis"):
             search = self.search_of(unit)
             seconds["search"] = search.trace["search"].seconds
+        if unit.method == "autodim":
+            seconds["search"] = self.autodim(unit.seed).trace.seconds
         return seconds
 
     def _recipe(self, rate: float) -> TrainingRecipe:

@@ -1,7 +1,6 @@
 """Learning from positives alone, to rank."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -40,16 +39,17 @@ class ImplicitObjective(Objective):
     fresh negatives for each positive, in training and where weights of
     selection learn from the validation part. Hit rate, NDCG and MRR at 1, 5
     and 10 are those of `SampledRanking`; `measure` has those of `FullRanking`
-    beside them. Models answer with logits.
+    beside them.
 
     >>> ImplicitObjective().monitor
     'sampled_ndcg@10'
 
     Args:
-        loss: See `Objective`, as are the following three.
+        loss: See `Objective`, as are the following four.
         metrics: Of lists as `SampledRanking.examples` lays them out.
         monitor: The metric by which the best epoch is told.
         larger_is_better: Whether more of it is better.
+        logits: Whether models answer with logits.
         negatives: Negatives for each positive.
     """
 
@@ -61,6 +61,7 @@ class ImplicitObjective(Objective):
     metrics: Callable[[np.ndarray, np.ndarray], Mapping[str, float]] = _sampled
     monitor: str = "sampled_ndcg@10"
     larger_is_better: bool = True
+    logits: bool = True
     negatives: int = 4
 
     def batches(
@@ -104,7 +105,7 @@ class ImplicitObjective(Objective):
         }
 
     def output_bias(self, interactions: Interactions) -> float:
-        return -math.log(self.negatives)
+        return self._answer(1 / (1 + self.negatives))
 
 
 def _implicit(interactions: Interactions) -> ImplicitInteractions:

@@ -1,6 +1,7 @@
 """What a model is trained for, and how one tells that it got better."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ class Objective:
             for a whole part of the data, shape `(n,)`.
         monitor: The metric by which the best epoch is told.
         larger_is_better: Whether more of it is better.
+        logits: Whether models answer with logits of labels 0 and 1.
     """
 
     loss: Any = "mse"
@@ -41,6 +43,7 @@ class Objective:
     )
     monitor: str = "mse"
     larger_is_better: bool = False
+    logits: bool = False
 
     def evaluate(
         self, outputs: np.ndarray, labels: np.ndarray
@@ -125,4 +128,7 @@ class Objective:
         Args:
             interactions: The data.
         """
-        return float(interactions.train.label.mean())
+        return self._answer(float(interactions.train.label.mean()))
+
+    def _answer(self, mean: float) -> float:
+        return math.log(mean / (1 - mean)) if self.logits else mean

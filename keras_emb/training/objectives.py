@@ -17,6 +17,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=click_metrics,
         monitor="logloss",
+        logits=True,
     ),
     "top_k": ImplicitObjective(),
 }

