@@ -150,11 +150,10 @@ class Workbench:
             return dict(read_json(path))
         model, assignment, training = self.build(unit)
         started = time.monotonic()
-        parts: tuple[Literal["validation", "test"], ...]
-        parts = ("validation", "test")
+        measure, data = self._objective.measure, self._interactions
         metrics = {
-            part: self._objective.measure(model, self._interactions, part)
-            for part in parts
+            "validation": measure(model, data, "validation"),
+            "test": measure(model, data, "test"),
         }
         small, compaction = compact(
             model, assignment, row_order=row_order(model)
