@@ -16,20 +16,20 @@ from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import main_metric, validate_result
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.tables import result_table
+from tests.datasets.movielens.fake_files import random_rows, write_fake_files
 
 NAME = "dnis_neumf_movielens_100k_topk"
-METHODS = ["dense", "uniform", "truncated_uniform", "magnitude", "dnis"]
+METHODS = ["dense", "dnis_aligned_prefix"]
 SETTINGS = [
-    "dataset.name=synthetic",
-    "dataset.options.num_candidates=20",
+    "dataset.options.num_candidates=10",
     "backbone.embedding_dim=10",
-    "recipe.batch_size=16384",
+    "recipe.batch_size=512",
     "recipe.max_epochs=2",
     "search.search_epochs=2",
     "search.num_blocks=3",
     "shares=[0.5]",
     "export.share=0.5",
-    f"methods=[{', '.join([*METHODS, 'dnis_aligned_prefix'])}]",
+    f"methods=[{', '.join(METHODS)}]",
     "seeds=[0]",
     "tuning_trials=1",
     "tuning_grid={}",
@@ -42,14 +42,15 @@ from keras_emb.experiments.any_experiment import (
 )
 run_any_experiment(
     load_experiment({NAME!r}, {SETTINGS!r}),
-    Path(sys.argv[1]), resume=True, checkpoint_seconds=0.0,
+    Path(sys.argv[1]), data_dir=sys.argv[2], resume=True,
+    checkpoint_seconds=0.0,
 )
 """
 
 
-def _start(out):
+def _start(out, files):
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(out)],
+        [sys.executable, "-c", SCRIPT, str(out), str(files)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,10 +58,17 @@ def _start(out):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    write_fake_files(folder, "100k", random_rows(600))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, files):
     """A run that was killed while it searched, and resumed."""
     out = tmp_path_factory.mktemp("top_k") / "run"
-    process = _start(out)
+    process = _start(out, files)
     path = out.with_name("run.partial") / "work/states/shared_search_1_seed0"
     while not (path / "search.npz").exists():
         assert process.poll() is None, process.communicate()[1]
@@ -68,7 +76,7 @@ def run(tmp_path_factory):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not out.exists()
-    process = _start(out)
+    process = _start(out, files)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     return out
@@ -78,7 +86,7 @@ def test_a_run_leaves_everything(run, tmp_path):
     result = read_json(run / "result.json")
     validate_result(result)
     assert main_metric(result) == ("sampled_ndcg@10", True)
-    assert set(result["baselines"]) == {*METHODS, "dnis_aligned_prefix"}
+    assert set(result["baselines"]) == {*METHODS}
     dense = result["baselines"]["dense"]["1"]["mean"]["parameters"]
     for method, of_method in result["baselines"].items():
         for cell in of_method.values():
@@ -88,8 +96,7 @@ def test_a_run_leaves_everything(run, tmp_path):
             for name in ("hit_rate", "ndcg", "mrr"):
                 at = [test[f"sampled_{name}@{k}"] for k in (1, 5, 10)]
                 assert 0 <= at[0] <= at[1] <= at[2] <= 1
-            # All items are harder to stand out from than twenty.
-            assert test["hit_rate@10"] <= test["sampled_hit_rate@10"]
+                assert test["hit_rate@10"] <= test["sampled_hit_rate@10"]
     plots = {path.stem for path in (run / "plots").glob("*.png")}
     assert plots == {"alpha", "pruning", "quality", "sizes"}
     assert "SAMPLED_NDCG@10" in result_table(result).title
@@ -98,9 +105,9 @@ def test_a_run_leaves_everything(run, tmp_path):
     assert "sampled_ndcg@10" in (run / "history.csv").read_text()
 
 
-def test_the_artifact_is_the_model_measured(run):
+def test_the_artifact_is_the_model_measured(run, files):
     saved = SavedRun.load(run)
-    metrics = saved.evaluate()
+    metrics = saved.evaluate(str(files))
     assert metrics == pytest.approx(saved.result["metrics"]["test"], rel=1e-4)
     ids = {"user": np.array([1, 2], "int32"), "item": np.array([3, 1], "int32")}
     served = tf.saved_model.load(str(run / "saved_model" / "1"))
@@ -111,9 +118,9 @@ def test_the_artifact_is_the_model_measured(run):
     np.testing.assert_allclose(scores, saved.model(ids), 1e-5, 1e-6)
 
 
-def test_a_killed_run_ends_as_if_it_had_not_been(run, tmp_path):
+def test_a_killed_run_ends_as_if_it_had_not_been(run, files, tmp_path):
     whole = tmp_path / "whole"
-    process = _start(whole)
+    process = _start(whole, files)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
 
