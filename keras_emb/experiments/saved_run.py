@@ -11,6 +11,7 @@ import numpy as np
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Vocabulary
 from keras_emb.evaluation import FullRanking
+from keras_emb.experiments.ablations import AblationConfig
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
@@ -88,6 +89,11 @@ class SavedRun:
             ValueError: If the data cannot be read, the metrics are not those
                 of the result, or they were made along a stream.
         """
+        if isinstance(self.config, AblationConfig):
+            raise ValueError(
+                "A run to evaluate must hold a model. This one compares "
+                f"others. Received: {self.config.experiment}"
+            )
         if isinstance(self.config, StreamExperimentConfig):
             raise ValueError(
                 "A run to evaluate must have a test part of its own. The "

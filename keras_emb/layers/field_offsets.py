@@ -38,23 +38,26 @@ class FieldOffsets(keras.layers.Layer):
         super().__init__(**kwargs)
         self.fields = {name: int(rows) for name, rows in fields.items()}
         ends = np.cumsum(list(self.fields.values()))
-        self.starts = dict(
-            zip(self.fields, [0, *ends[:-1].tolist()], strict=True)
-        )
+        self.starts = [0, *ends[:-1].tolist()]
 
     def build(self, input_shape: Any = None) -> None:
         self.built = True
 
     def call(self, ids: Mapping[str, Any]) -> Any:
-        columns = []
-        for name, rows in self.fields.items():
-            column = ids[name]
-            known = ops.logical_and(column >= 0, column < rows)
-            column = ops.where(known, column, 0) + self.starts[name]
-            columns.append(
-                column if len(column.shape) == 2 else column[:, None]
-            )
-        return ops.concatenate(columns, axis=1)
+        columns = {
+            name: ids[name]
+            if len(ids[name].shape) == 2
+            else ops.expand_dims(ids[name], 1)
+            for name in self.fields
+        }
+        places = [columns[name].shape[1] for name in self.fields]
+        rows = np.repeat(list(self.fields.values()), places).astype("int32")
+        starts = np.repeat(self.starts, places).astype("int32")
+        joined = ops.cast(
+            ops.concatenate(list(columns.values()), axis=1), "int32"
+        )
+        known = ops.logical_and(joined >= 0, joined < rows)
+        return ops.where(known, joined, 0) + starts
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         shapes = [input_shape[name] for name in self.fields]

@@ -171,7 +171,12 @@ class AutoDim:
             bilevel,
             batches,
             interactions.validation,
-            dataclasses.replace(self.recipe, max_epochs=self.search_epochs),
+            dataclasses.replace(
+                self.recipe,
+                max_epochs=self.search_epochs,
+                patience=1,
+                stop_after=max(self.search_epochs, 1),
+            ),
             objective=self.objective,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,

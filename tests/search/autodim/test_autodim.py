@@ -53,7 +53,7 @@ def make(**changes):
         **{
             "dims": [2, 8],
             "recipe": TrainingRecipe(learning_rate=0.01, batch_size=128),
-            "search_epochs": 2,
+            "search_epochs": 6,
             "selection_learning_rate": 0.05,
             "objective": OBJECTIVES["click"],
             **changes,
@@ -70,7 +70,7 @@ def search(data):
 
 def test_layers():
     run_layer_test(
-        lambda **kwargs: _Fixed(num_fields=2, num_sizes=3, **kwargs),
+        lambda **kwargs: FixedField(num_fields=2, num_sizes=3, **kwargs),
         CANDIDATES,
         expected_shape=(5, 4),
     )
@@ -88,7 +88,7 @@ def test_layers():
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class _Fixed(GumbelSelection):
+class FixedField(GumbelSelection):
     """With a field, so that it can be called with an array alone."""
 
     def call(self, candidates, field=1, training=None):
@@ -177,7 +177,7 @@ def test_an_interrupted_search_ends_the_same(search, data, tmp_path):
         pass
 
     def interrupt(entry):
-        if entry["epoch"] == 2:
+        if entry["epoch"] == 4:
             raise Interrupted
 
     file = {"checkpoint": tmp_path / "search.npz", "checkpoint_seconds": 0}
