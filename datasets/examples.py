@@ -1,6 +1,7 @@
 """One part of a data set, ready to feed."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +20,19 @@ class Examples:
     2
 
     Args:
-        features: Table rows by feature name, each `(n,)`, kept as int32.
+        features: By feature name, table rows of shape `(n,)`, or `(n, m)`
+            where an example has several, kept as int32; or the values of a
+            numeric field, `(n,)` and float32 already.
         label: Ratings or labels, `(n,)`, kept as float32.
         time: Times, `(n,)`, kept as int64; 0 is unknown. `None` where the
             source has no times.
 
     Raises:
-        ValueError: If there is no feature, a feature or time is not of integer
-            type, or the lengths differ.
+        ValueError: If there is no feature, a feature is not of numbers, a
+            time is not of integer type, or the lengths differ.
     """
 
-    features: dict[str, npt.NDArray[np.int32]]
+    features: dict[str, npt.NDArray[Any]]
     label: npt.NDArray[np.float32]
     time: npt.NDArray[np.int64] | None = None
 
@@ -39,9 +42,9 @@ class Examples:
                 "`features` must hold a column. "
                 f"Received: features={self.features}"
             )
-        label = np.asarray(self.label, dtype=np.float32)
+        label = np.asanyarray(self.label, dtype=np.float32)
         features = {
-            name: _column(f"features[{name!r}]", values, np.int32, label.shape)
+            name: _feature(f"features[{name!r}]", values, label.shape)
             for name, values in self.features.items()
         }
         object.__setattr__(self, "label", label)
@@ -54,13 +57,27 @@ class Examples:
         return len(self.label)
 
 
+def _feature(
+    name: str, values: npt.ArrayLike, shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    column = np.asanyarray(values)
+    if column.dtype == np.float32 and column.shape == shape:
+        return column
+    if column.ndim == 2 and column.dtype.kind in "iu" and len(shape) == 1:
+        for part in column.T:
+            _column(name, part, np.int32, shape)
+        return column.astype(np.int32, copy=False)
+    return _column(name, values, np.int32, shape)
+
+
 def _column(
     name: str,
     values: npt.ArrayLike,
     dtype: type[np.int32] | type[np.int64],
     shape: tuple[int, ...],
-) -> npt.NDArray[np.int32 | np.int64]:
-    column = np.asarray(values)
+) -> npt.NDArray[Any]:
+    # A mapped file stays one.
+    column = np.asanyarray(values)
     if column.dtype.kind not in "iu" and column.size:
         raise ValueError(
             f"`{name}` must hold integers. Received: dtype={column.dtype}"

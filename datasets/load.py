@@ -1,6 +1,7 @@
 """Loads a data set by its name."""
 
 import os
+import pathlib
 from typing import Any, Literal
 
 import numpy as np
@@ -8,12 +9,13 @@ import numpy as np
 from keras_emb.datasets.filters import clean
 from keras_emb.datasets.interaction_stream import InteractionStream
 from keras_emb.datasets.interactions import Interactions
+from keras_emb.datasets.load_clicks import CLICK_DATASETS, load_clicks
 from keras_emb.datasets.movielens.files import CONFIGS, read_ratings
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.synthetic import synthetic
 from keras_emb.datasets.yelp2018 import read_yelp2018
 
-__all__ = ["available", "load", "load_ratings", "load_stream"]
+__all__ = ["available", "data_folder", "load", "load_ratings", "load_stream"]
 
 _TFDS_BATCH = 1 << 16
 _MOVIELENS = {
@@ -27,7 +29,7 @@ def available() -> list[str]:
     >>> "synthetic" in available()
     True
     """
-    return sorted([*_MOVIELENS, "synthetic", "yelp2018"])
+    return sorted([*_MOVIELENS, *CLICK_DATASETS, "synthetic", "yelp2018"])
 
 
 def load(
@@ -47,6 +49,11 @@ def load(
     folder only, since its terms forbid passing it on. The synthetic data are
     always the same: `seed` changes their split only.
 
+    The click data sets (`criteo`, `avazu`, `movielens_1m_click`, and the
+    heads `criteo_sample` and `avazu_sample`) have a feature a field and are
+    split at random, with the arguments of `Interactions.from_clicks` and of
+    their readers: `shares`, `min_count`, `numeric`, `work_dir`.
+
     >>> interactions = load("synthetic", split="per_user_random", seed=1)
     >>> sorted(interactions.vocabularies)
     ['item', 'user']
@@ -61,7 +68,7 @@ def load(
         **split_args: Arguments of the split, see `keras_emb.datasets.splits`.
 
     Returns:
-        Interactions with the features `"user"` and `"item"`.
+        Interactions with the features `"user"` and `"item"`, or of clicks.
 
     Raises:
         ValueError: For an unknown name, split or argument, missing or corrupt
@@ -70,6 +77,14 @@ def load(
             not installed.
         ConnectionError: If the download fails.
     """
+    if name in CLICK_DATASETS:
+        if split != "random" or min_item_ratings != 1:
+            raise ValueError(
+                f"`split` of {name!r} must be 'random', and it has no "
+                f"`min_item_ratings`. Received: split={split!r}, "
+                f"min_item_ratings={min_item_ratings}"
+            )
+        return _clicks(name, data_dir, seed, **split_args)
     ratings = load_ratings(
         name, data_dir=data_dir, min_item_ratings=min_item_ratings
     )
@@ -137,8 +152,49 @@ def load_ratings(
         return _movielens(_MOVIELENS[name], data_dir, min_item_ratings)
     if name == "yelp2018":
         return _yelp2018(data_dir, min_item_ratings)
+    if name in CLICK_DATASETS:
+        raise ValueError(
+            "`name` must be a data set of ratings; this one is of clicks, "
+            f"which `load` reads. Received: name={name!r}"
+        )
     raise ValueError(
         f"`name` must be one of {available()}. Received: name={name!r}"
+    )
+
+
+def data_folder(
+    data_dir: str | os.PathLike[str] | None,
+) -> str | os.PathLike[str] | None:
+    """The folder of the data: the one given, or else `KERAS_EMB_DATA`.
+
+    >>> data_folder("ratings")
+    'ratings'
+
+    Args:
+        data_dir: A folder, or `None`.
+    """
+    return data_dir or os.environ.get("KERAS_EMB_DATA")
+
+
+def _clicks(
+    name: str,
+    data_dir: str | os.PathLike[str] | None,
+    seed: int,
+    *,
+    shares: tuple[float, ...] = (0.8, 0.1, 0.1),
+    min_count: int = 1,
+    work_dir: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Interactions:
+    if work_dir is not None:
+        options["work_dir"] = pathlib.Path(work_dir) / "codes"
+    clicks = load_clicks(name, data_folder(data_dir), **options)
+    return Interactions.from_clicks(
+        clicks,
+        shares=shares,
+        seed=seed,
+        min_count=min_count,
+        folder=work_dir,
     )
 
 
@@ -147,7 +203,7 @@ def _movielens(
     data_dir: str | os.PathLike[str] | None,
     min_item_ratings: int,
 ) -> Ratings:
-    folder = _folder(data_dir)
+    folder = data_folder(data_dir)
     if folder:
         return read_ratings(folder, config, min_item_ratings=min_item_ratings)
     return clean(_read_with_tfds(config), min_item_ratings)
@@ -156,7 +212,7 @@ def _movielens(
 def _yelp2018(
     data_dir: str | os.PathLike[str] | None, min_item_ratings: int
 ) -> Ratings:
-    folder = _folder(data_dir)
+    folder = data_folder(data_dir)
     if not folder:
         raise ValueError(
             "`data_dir` or KERAS_EMB_DATA must name a folder with yelp2018/"
@@ -165,12 +221,6 @@ def _yelp2018(
             f"Received: data_dir={data_dir!r}"
         )
     return read_yelp2018(folder, min_item_ratings=min_item_ratings)
-
-
-def _folder(
-    data_dir: str | os.PathLike[str] | None,
-) -> str | os.PathLike[str] | None:
-    return data_dir or os.environ.get("KERAS_EMB_DATA")
 
 
 def _read_with_tfds(config: str) -> Ratings:

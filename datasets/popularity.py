@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from keras_emb.datasets.blocks import blocks
+
 __all__ = ["count_popularity"]
 
 
@@ -17,7 +19,9 @@ def count_popularity(
     array([0, 2, 1, 0])
 
     Args:
-        rows: Table rows of the training examples, `(n,)`.
+        rows: Table rows of the training examples, `(n,)`, or `(n, m)` for a
+            field of up to m values: row 0 then counts the examples of which
+            nothing else is known.
         vocabulary_size: Number of rows in the table.
 
     Returns:
@@ -26,10 +30,15 @@ def count_popularity(
     Raises:
         ValueError: If a row lies outside of the table.
     """
-    rows = np.asarray(rows)
-    if rows.size and not 0 <= rows.min() <= rows.max() < vocabulary_size:
-        raise ValueError(
-            f"`rows` must lie in 0..{vocabulary_size - 1}. "
-            f"Received: rows in {rows.min()}..{rows.max()}"
-        )
-    return np.bincount(rows, minlength=vocabulary_size).astype(np.int64)
+    counts = np.zeros(vocabulary_size, np.int64)
+    for block in blocks(np.asanyarray(rows)):
+        if block.size and not 0 <= block.min() <= block.max() < vocabulary_size:
+            raise ValueError(
+                f"`rows` must lie in 0..{vocabulary_size - 1}. "
+                f"Received: rows in {block.min()}..{block.max()}"
+            )
+        found = np.bincount(block.ravel(), minlength=vocabulary_size)
+        if block.ndim == 2:
+            found[0] = np.count_nonzero(~block.any(axis=1))
+        counts += found
+    return counts

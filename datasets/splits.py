@@ -8,7 +8,7 @@ such a user's rows in the training part.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ MIN_USER_ROWS = 3
 
 
 def random(
-    ratings: Ratings,
+    ratings: Sized,
     *,
     shares: Sequence[float] = (0.7, 0.2, 0.1),
     seed: int = 0,
@@ -39,7 +39,7 @@ def random(
     """Splits all rows at random (DNIS: 7:2:1).
 
     Args:
-        ratings: Ratings to split.
+        ratings: Ratings or clicks to split.
         shares: Shares of train, validation and test; they add up to 1.
         seed: Seed of the permutation.
 

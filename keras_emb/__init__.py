@@ -14,7 +14,13 @@ from keras_emb.compression import (
     precompute,
     threshold_assignment,
 )
-from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
+from keras_emb.evaluation import (
+    FullRanking,
+    Predictor,
+    SampledRanking,
+    click_metrics,
+    rating_metrics,
+)
 from keras_emb.layers import (
     BipartiteGraph,
     DenseEmbedding,
@@ -44,6 +50,7 @@ from keras_emb.search import (
     CIESS,
     DNIS,
     PEP,
+    AutoDim,
     AutoEmb,
     BudgetedRandom,
     MagnitudePruning,
@@ -59,6 +66,9 @@ from keras_emb.search.ciess import (
 )
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
+    OBJECTIVES,
+    ImplicitObjective,
+    Objective,
     PairwiseRecipe,
     PairwiseTrainer,
     StreamBatches,
@@ -71,8 +81,10 @@ from keras_emb.training import (
 __all__ = [
     "CIESS",
     "DNIS",
+    "OBJECTIVES",
     "AlignedEvaluator",
     "PEP",
+    "AutoDim",
     "AutoEmb",
     "BilevelModel",
     "BipartiteGraph",
@@ -90,6 +102,8 @@ __all__ = [
     "MixedRandom",
     "MixedDimensionEmbedding",
     "MultiSizeEmbedding",
+    "ImplicitObjective",
+    "Objective",
     "PairwiseRecipe",
     "PairwiseTrainer",
     "PopularityController",
@@ -99,6 +113,7 @@ __all__ = [
     "ProjectedEmbedding",
     "RandomBlocks",
     "RetrainEvaluator",
+    "SampledRanking",
     "SelectedEmbedding",
     "SharedSpace",
     "SizeAssignment",
@@ -113,6 +128,7 @@ __all__ = [
     "Uniform",
     "WeightedProduct",
     "align",
+    "click_metrics",
     "compact",
     "datasets",
     "deduplicate",

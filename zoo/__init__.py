@@ -5,10 +5,14 @@ from keras_emb.zoo.backbones import (
     MLP,
     NGCF,
     Backbone,
+    DeepFM,
+    FactorizationMachine,
+    FieldBackbone,
     LightGCN,
     MatrixFactorization,
     NeuMF,
     StreamingDLRS,
+    WideDeep,
 )
 
 __all__ = [
@@ -16,8 +20,12 @@ __all__ = [
     "MLP",
     "NGCF",
     "Backbone",
+    "DeepFM",
+    "FactorizationMachine",
+    "FieldBackbone",
     "LightGCN",
     "MatrixFactorization",
     "NeuMF",
     "StreamingDLRS",
+    "WideDeep",
 ]

@@ -23,6 +23,7 @@ from keras_emb.layers import (
     WeightedProduct,
     find_tables,
     replace_tables,
+    table_counts,
     table_features,
     table_values,
 )
@@ -234,13 +235,20 @@ class _Aligner:
         key = name
         if key not in self.popularity:
             key = table_features(self.model).get(name, name)
-        if key not in self.popularity:
+        if isinstance(key, tuple):
+            key, found = (
+                name,
+                table_counts(self.model, self.popularity, tables=[name])[name],
+            )
+        elif key in self.popularity:
+            found = self.popularity[key]
+        else:
             raise ValueError(
                 "`popularity` must name every aligned table or its feature. "
                 f"Received: popularity of {sorted(self.popularity)}, "
                 f"nothing for table {name!r}"
             )
-        counts = np.asarray(self.popularity[key], dtype="float64")
+        counts = np.asarray(found, dtype="float64")
         rows = len(self.tables[name])
         valid = counts.shape == (rows,) and np.isfinite(counts).all()
         if not valid or (counts < 0).any():

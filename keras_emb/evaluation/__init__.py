@@ -1,5 +1,6 @@
 """Measuring quality."""
 
+from keras_emb.evaluation.click_metrics import click_metrics
 from keras_emb.evaluation.entity_quality import quality_of_entities
 from keras_emb.evaluation.full_ranking import FullRanking
 from keras_emb.evaluation.predict import Predictor
@@ -12,11 +13,17 @@ from keras_emb.evaluation.prequential import (
 from keras_emb.evaluation.ranking_metrics import ranking_metrics
 from keras_emb.evaluation.ranking_result import RankingResult
 from keras_emb.evaluation.rating_metrics import rating_metrics
+from keras_emb.evaluation.sampled_ranking import (
+    SampledRanking,
+    sampled_ranking_metrics,
+)
 
 __all__ = [
     "FullRanking",
     "Predictor",
     "RankingResult",
+    "SampledRanking",
+    "click_metrics",
     "mean_by_popularity",
     "popularity_before",
     "prequential_scores",
@@ -24,4 +31,5 @@ __all__ = [
     "ranking_metrics",
     "rating_metrics",
     "running_mean",
+    "sampled_ranking_metrics",
 ]

@@ -1,5 +1,6 @@
 """Predictions for whole arrays, in blocks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -39,7 +40,11 @@ class Predictor:
 
         Returns:
             float32 array of shape `(n,)`.
+
+        Raises:
+            ValueError: If ids are negative or no integers.
         """
+        _check_ids(self._model, inputs)
         arrays = keras.tree.flatten(inputs)
         count = len(arrays[0])
         blocks = []
@@ -66,3 +71,19 @@ class Predictor:
             return tf.cast(tf.reshape(outputs, [-1]), tf.float32)
 
         return tf.function(predict, input_signature=[signature])
+
+
+def _check_ids(model: Any, inputs: Any) -> None:
+    """Refuses what a lookup would round or fail on in words of its own."""
+    if not isinstance(inputs, Mapping) or not hasattr(model, "operations"):
+        return
+    for tensor in model.inputs:
+        name = tensor._keras_history.operation.name
+        if name not in inputs or "int" not in tensor.dtype:
+            continue
+        ids = np.asarray(inputs[name])
+        if ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
+            raise ValueError(
+                f"`inputs[{name!r}]` must hold ids: integers from 0 on. "
+                f"Received: dtype={ids.dtype}, least {ids.min(initial=0)}"
+            )

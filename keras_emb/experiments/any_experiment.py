@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_emb.experiments.ablations import AblationConfig, run_ablation
 from keras_emb.experiments.config import ExperimentConfig, read_experiment
 from keras_emb.experiments.ranking import (
     RankingExperimentConfig,
@@ -18,7 +19,10 @@ from keras_emb.experiments.streams import (
 __all__ = ["AnyExperimentConfig", "load_experiment", "run_any_experiment"]
 
 AnyExperimentConfig = (
-    ExperimentConfig | RankingExperimentConfig | StreamExperimentConfig
+    AblationConfig
+    | ExperimentConfig
+    | RankingExperimentConfig
+    | StreamExperimentConfig
 )
 
 
@@ -42,6 +46,8 @@ def load_experiment(
             wrong.
     """
     values = read_experiment(name, overrides)
+    if values.get("method") == "ablation":
+        return AblationConfig.from_dict(values)
     if values.get("method") == "autoemb":
         return StreamExperimentConfig.from_dict(values)
     if values.get("method") == "ciess":
@@ -64,6 +70,8 @@ def run_any_experiment(
     Returns:
         What `result.json` holds.
     """
+    if isinstance(config, AblationConfig):
+        return run_ablation(config, out, **arguments)
     if isinstance(config, StreamExperimentConfig):
         return run_stream_experiment(config, out, **arguments)
     if isinstance(config, RankingExperimentConfig):

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -13,6 +13,7 @@ from keras_emb.experiments.dataclass_values import from_values, to_values
 from keras_emb.training.training_recipe import TrainingRecipe
 
 __all__ = [
+    "IMPLICIT_SPLIT",
     "METHODS",
     "BackboneConfig",
     "DatasetConfig",
@@ -23,6 +24,9 @@ __all__ = [
     "read_experiment",
 ]
 
+# The split of `keras_emb.datasets.load_implicit`.
+IMPLICIT_SPLIT = "implicit_leave_one_out"
+
 METHODS: Mapping[str, str] = {
     "dense": "every row at full width",
     "uniform": "one smaller width for all rows, trained from scratch",
@@ -31,6 +35,7 @@ METHODS: Mapping[str, str] = {
     "magnitude_aligned": "dense, aligned, smallest entries pruned, fine-tuned",
     "power_rule": "width a power of popularity, trained from scratch",
     "random": "best of several random widths by popularity block",
+    "autodim": "AutoDim: one size a field by search, trained from scratch",
     "dnis": "DNIS as in the paper: search, merge, prune, fine-tune",
     "dnis_aligned_mask": "DNIS, aligned before pruning to a mask",
     "dnis_aligned_prefix": "DNIS, aligned before cutting each row's end",
@@ -80,7 +85,9 @@ class SearchConfig:
     """Settings of the DNIS search.
 
     Args:
-        num_blocks: Popularity blocks of a table.
+        num_blocks: Popularity blocks.
+        blocks: `"equal"`: they hold equal counts of rows; `"decades"`: a
+            block for every power of ten of the popularity, however many.
         warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
         selection_learning_rate: Rate of the selection's gradient descent.
@@ -92,6 +99,7 @@ class SearchConfig:
     """
 
     num_blocks: int = 10
+    blocks: Literal["equal", "decades"] = "equal"
     warm_start_epochs: int = 20
     search_epochs: int = 50
     selection_learning_rate: float = 1e-2
@@ -151,6 +159,7 @@ class ExperimentConfig:
         backbone: Which model.
         dataset: Which ratings.
         recipe: How every method trains.
+        task: What is predicted, see `keras_emb.training.OBJECTIVES`.
         alignment_power: Power of the popularity that weighs the rows where
             tables are aligned.
         search: Settings of the search.
@@ -175,6 +184,7 @@ class ExperimentConfig:
     export: ExportConfig
     recipe: TrainingRecipe = dataclasses.field(default_factory=TrainingRecipe)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    task: Literal["rating", "click", "top_k"] = "rating"
     alignment_power: float = 0.5
     seeds: tuple[int, ...] = (0,)
     tuning_trials: int = 1
@@ -184,6 +194,12 @@ class ExperimentConfig:
         if self.method != "dnis":
             raise ValueError(
                 f"`method` must be dnis. Received: method={self.method!r}"
+            )
+        if (self.task == "top_k") != (self.dataset.split == IMPLICIT_SPLIT):
+            raise ValueError(
+                f"`dataset.split` must be {IMPLICIT_SPLIT} for the task top_k, "
+                f"and for no other. Received: task={self.task}, "
+                f"dataset.split={self.dataset.split}"
             )
         for name in ("shares", "methods", "seeds"):
             values = getattr(self, name)

@@ -1,7 +1,9 @@
 """The data of an experiment."""
 
-from keras_emb.datasets import Interactions, load
-from keras_emb.experiments.config import DatasetConfig
+import inspect
+
+from keras_emb.datasets import Interactions, load, load_implicit
+from keras_emb.experiments.config import IMPLICIT_SPLIT, DatasetConfig
 
 __all__ = ["load_interactions"]
 
@@ -24,6 +26,17 @@ def load_interactions(
     options = dict(dataset.options)
     if dataset.shares is not None:
         options["shares"] = dataset.shares
+    if dataset.split == IMPLICIT_SPLIT:
+        known = [*inspect.signature(load_implicit).parameters]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise ValueError(
+                f"Options of split {IMPLICIT_SPLIT!r} must be among "
+                f"{', '.join(known[2:])}. Received: {', '.join(unknown)}"
+            )
+        return load_implicit(
+            dataset.name, data_dir=data_dir, seed=dataset.seed, **options
+        )
     return load(
         dataset.name,
         split=dataset.split,

@@ -41,6 +41,7 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "random": (_PINK, "P", "--"),
     "magnitude": (_ORANGE, "D", "-"),
     "magnitude_aligned": (_ORANGE, "d", "--"),
+    "autodim": (_RED, "*", "-"),
     "mixed_random": (_PINK, "P", "--"),
     "budgeted_random": (_PINK, "p", "-."),
     "pep": (_ORANGE, "D", "-"),
@@ -50,7 +51,7 @@ _STYLES: Mapping[str, tuple[str, str, str]] = {
     "dnis_aligned_mask": (_GREEN, "X", "--"),
     "dnis_aligned_prefix": (_BLUE, "o", "-"),
 }
-_OTHER_STYLE = (_RED, "h", ":")
+_OTHER_COLORS = (_BLUE, _ORANGE, _GREEN, _PINK, _SKY, _RED, _GREY)
 
 
 def plot_sizes(
@@ -96,7 +97,9 @@ def plot_quality(
     with figure(path, (8.4, 4.8)) as drawn:
         ax = drawn.add_subplot()
         ticks: set[float] = set()
-        for method, of_method in result["baselines"].items():
+        for number, (method, of_method) in enumerate(
+            result["baselines"].items()
+        ):
             if method == "dense":
                 _draw_dense(ax, next(iter(of_method.values())), metric)
                 continue
@@ -113,7 +116,7 @@ def plot_quality(
                 continue
             kilobytes, means, deviations = zip(*points, strict=True)
             ticks.update(kilobytes)
-            color, marker, line = _STYLES.get(method, _OTHER_STYLE)
+            color, marker, line = _style(method, number)
             ax.errorbar(
                 kilobytes,
                 means,
@@ -193,14 +196,7 @@ def plot_pruning(
             percent = 100 * np.asarray(shares, dtype=float)
             order = np.argsort(percent)
             ticks.update(percent.tolist())
-            color, marker, line = _STYLES.get(
-                name,
-                (
-                    (_BLUE, _ORANGE, _GREEN, _PINK)[index % 4],
-                    "os^D"[index % 4],
-                    "-",
-                ),
-            )
+            color, marker, line = _style(name, index)
             ax.plot(
                 percent[order],
                 np.asarray(errors, dtype=float)[order],
@@ -240,6 +236,12 @@ def figure(
         if legend is not None:
             legend.set_frame_on(False)
     drawn.savefig(path, format="png")
+
+
+def _style(name: str, number: int) -> tuple[str, str, str]:
+    """What a curve looks like; others than methods by their place."""
+    place = number % len(_OTHER_COLORS)
+    return _STYLES.get(name, (_OTHER_COLORS[place], "os^DvXP"[place], "-"))
 
 
 def _draw_sizes(

@@ -29,7 +29,16 @@ SCHEMA = 1
 Record = Mapping[str, Any]
 
 _PARTS = ("validation", "test")
-_METRICS = ("mse", "rmse", "mae")
+_METRICS: Mapping[str, tuple[str, ...]] = {
+    "rating": ("mse", "rmse", "mae"),
+    "click": ("logloss", "auc"),
+    "top_k": tuple(
+        f"{kind}{name}@{cutoff}"
+        for kind in ("sampled_", "")
+        for name in ("hit_rate", "ndcg", "mrr")
+        for cutoff in (1, 5, 10)
+    ),
+}
 _RECORD_BYTES = ("values", "index", "dense_layers", "total")
 _BYTES = ("dense", "values", "index", "projections", "artifact_on_disk")
 _SECONDS = ("pretrain", "search", "retrain", "evaluate", "export")
@@ -69,9 +78,9 @@ def build_result(
     Args:
         config: What was run.
         records: One for each unit of work: `method`, `share`, `seed`,
-            `metrics` (`validation` and `test`, each with `mse`, `rmse` and
-            `mae`), `parameters`, `bytes` (`values`, `index`, `dense_layers`,
-            `total`), `seconds`, `steps`, `trial`.
+            `metrics` (`validation` and `test`, each with those of the task's
+            objective), `parameters`, `bytes` (`values`, `index`,
+            `dense_layers`, `total`), `seconds`, `steps`, `trial`.
         assignment: Sizes of the exported model.
         popularity: Occurrences of each row in training, by table.
         split: Name and arguments of the split.
@@ -89,7 +98,7 @@ def build_result(
     """
     records = list(records)
     for record in records:
-        validate_record(record)
+        validate_record(record, _METRICS[config.task])
     seed = config.seeds[0]
     main = _find(records, config, seed)
     result = {
@@ -198,11 +207,14 @@ def merge_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**results[0], "baselines": summarize_records(records)}
 
 
-def validate_record(record: Record) -> None:
+def validate_record(
+    record: Record, metrics: Sequence[str] = _METRICS["rating"]
+) -> None:
     """Checks one record.
 
     Args:
         record: See `build_result`.
+        metrics: Names of the metrics it must have.
 
     Raises:
         ValueError: Naming what is missing.
@@ -211,10 +223,10 @@ def validate_record(record: Record) -> None:
     for key in ("method", "share", "seed", "parameters", "trial"):
         _require(record, key, f"record {name}")
     for part in _PARTS:
-        metrics = _require(record, "metrics", f"record {name}")
-        for metric in _METRICS:
+        found = _require(record, "metrics", f"record {name}")
+        for metric in metrics:
             _require(
-                _require(metrics, part, f"record {name}.metrics"),
+                _require(found, part, f"record {name}.metrics"),
                 metric,
                 f"record {name}.metrics.{part}",
             )
@@ -281,10 +293,14 @@ def main_metric(result: Mapping[str, Any]) -> tuple[str, bool]:
         result: What `result.json` holds.
 
     Returns:
-        `("mse", False)`, or the NDCG of the longest list and `True`.
+        `("mse", False)`, `("auc", True)`, or the NDCG of the longest list
+        (among sampled candidates, if there are any) and `True`.
     """
     metrics = result["metrics"]["test"]
-    lists = [name for name in metrics if name.startswith("ndcg@")]
+    if "auc" in metrics:
+        return "auc", True
+    lists = [name for name in metrics if name.startswith("sampled_ndcg@")]
+    lists = lists or [name for name in metrics if name.startswith("ndcg@")]
     if not lists:
         return "mse", False
     return max(lists, key=lambda name: int(name.partition("@")[2])), True

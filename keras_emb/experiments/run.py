@@ -18,6 +18,7 @@ from keras_emb.compression import (
     compact,
 )
 from keras_emb.datasets import Interactions
+from keras_emb.experiments.backbones import row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
@@ -30,15 +31,18 @@ from keras_emb.experiments.plots import (
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.saved_vocabularies import save_vocabularies
-from keras_emb.experiments.unit import Unit
+from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.experiments.workbench import Workbench
-from keras_emb.layers import table_features
+from keras_emb.layers import table_counts, table_features
 from keras_emb.serving import export_for_serving
-from keras_emb.training import TrainingRecord
+from keras_emb.training import OBJECTIVES, TrainingRecord
 
 __all__ = ["run_experiment"]
 
 _logger = logging.getLogger(__name__)
+
+# More than these are drawn as one.
+_MOST_TABLES = 4
 
 # Everything of a run that only resuming needs.
 _WORK = "work"
@@ -106,7 +110,7 @@ def _write_artifacts(
     unit = bench.chosen(config.export.method, config.export.share)
     model, assignment, training = bench.build(unit)
     started = time.monotonic()
-    small, compaction = compact(model, assignment, row_order="fold")
+    small, compaction = compact(model, assignment, row_order=row_order(model))
     orders = compaction.feature_orders
     features = table_features(model)
     assignment = _reordered(assignment, orders, features)
@@ -123,15 +127,14 @@ def _write_artifacts(
     _save_model(small, path / "model.keras")
     shutil.rmtree(path / "saved_model", ignore_errors=True)
     version = export_for_serving(small, path / "saved_model")
-    popularity = {
-        name: interactions.popularity[features[name]][
-            orders.get(
-                features[name],
-                np.arange(len(interactions.vocabularies[features[name]])),
-            )
-        ]
-        for name in assignment.tables
-    }
+    popularity = table_counts(
+        model,
+        {
+            feature: counts[orders[feature]] if feature in orders else counts
+            for feature, counts in interactions.popularity.items()
+        },
+        tables=assignment.tables,
+    )
     _write_history(path / "history.csv", _stages(bench, unit, training))
     record = next(
         r
@@ -152,7 +155,15 @@ def _write_artifacts(
         num_bytes=_num_bytes(compaction, version),
         seconds={**seconds, "export": time.monotonic() - started},
     )
-    _draw(path / "plots", result, assignment, popularity, bench, unit)
+    _draw(
+        path / "plots",
+        result,
+        assignment,
+        popularity,
+        bench,
+        unit,
+        OBJECTIVES[config.task].monitor,
+    )
     write_json(path / "result.json", result)
     return result
 
@@ -197,7 +208,9 @@ def _stages(
     method = unit.method
     if method == "dense":
         return {"train": training}
-    if method not in ("uniform", "power_rule", "random"):
+    if method == "autodim":
+        return {"search": bench.autodim(unit.seed).trace, **stages}
+    if method not in FROM_SCRATCH:
         stages = {"warm_start": bench.dense(unit.seed)[1], **stages}
     if method.startswith("dnis"):
         search = {"search": bench.search_of(unit).trace["search"]}
@@ -226,9 +239,13 @@ def _draw(
     popularity: Mapping[str, np.ndarray],
     bench: Workbench,
     unit: Unit,
+    monitor: str,
 ) -> None:
     folder.mkdir(exist_ok=True)
     sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    if len(sizes) > _MOST_TABLES:
+        sizes = {"all fields": np.concatenate(list(sizes.values()))}
+        popularity = {"all fields": np.concatenate(list(popularity.values()))}
     plot_sizes(sizes, popularity, folder / "sizes.png")
     plot_quality(result, folder / "quality.png")
     if unit.method.startswith("dnis"):
@@ -244,17 +261,23 @@ def _draw(
     ]
     if pruned:
         curves = {
-            name: _curve(result["baselines"][name].values()) for name in pruned
+            name: _curve(result["baselines"][name].values(), monitor)
+            for name in pruned
         }
         dense = result["baselines"]["dense"].values()
-        plot_pruning(curves, folder / "pruning.png", dense=_curve(dense)[1][0])
+        plot_pruning(
+            curves,
+            folder / "pruning.png",
+            dense=_curve(dense, monitor)[1][0],
+            metric=monitor,
+        )
 
 
 def _curve(
-    cells: Iterable[Mapping[str, Any]],
+    cells: Iterable[Mapping[str, Any]], monitor: str
 ) -> tuple[list[float], list[float]]:
     cells = list(cells)
     return (
         [cell["share"] for cell in cells],
-        [cell["mean"]["validation"]["mse"] for cell in cells],
+        [cell["mean"]["validation"][monitor] for cell in cells],
     )

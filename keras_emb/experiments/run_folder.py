@@ -20,6 +20,10 @@ _MISSING = "nothing"
 class RunConfig(Protocol):
     """Anything that decides a run's outcome and can be written down."""
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Any:
+        """The config of nested plain values."""
+
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values."""
 
@@ -174,8 +178,11 @@ def _is_file(descriptor: int, path: Path) -> bool:
 
 
 def _refuse_other_config(path: Path, config: RunConfig) -> None:
-    before = _flat(yaml.safe_load(path.read_text(encoding="utf-8")))
-    now = _flat(config.to_dict())
+    saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(ValueError):
+        # Keys that were not there yet when the run began have their defaults.
+        saved = type(config).from_dict(saved).to_dict()
+    before, now = _flat(saved), _flat(config.to_dict())
     for key in sorted({*before, *now}):
         old, new = before.get(key, _MISSING), now.get(key, _MISSING)
         if old != new:

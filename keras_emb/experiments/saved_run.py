@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.datasets import Interactions, Vocabulary
-from keras_emb.evaluation import FullRanking, Predictor, rating_metrics
+from keras_emb.datasets import Vocabulary
+from keras_emb.evaluation import FullRanking
+from keras_emb.experiments.ablations import AblationConfig
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
@@ -20,6 +21,7 @@ from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.streams import StreamExperimentConfig
+from keras_emb.training import OBJECTIVES
 
 __all__ = ["SavedRun"]
 
@@ -87,6 +89,11 @@ class SavedRun:
             ValueError: If the data cannot be read, the metrics are not those
                 of the result, or they were made along a stream.
         """
+        if isinstance(self.config, AblationConfig):
+            raise ValueError(
+                "A run to evaluate must hold a model. This one compares "
+                f"others. Received: {self.config.experiment}"
+            )
         if isinstance(self.config, StreamExperimentConfig):
             raise ValueError(
                 "A run to evaluate must have a test part of its own. The "
@@ -100,7 +107,9 @@ class SavedRun:
             ranking = FullRanking(data, "test", self.config.cutoffs)
             metrics = dict(ranking(self.model).metrics)
         else:
-            metrics = self._rating_metrics(data)
+            metrics = OBJECTIVES[self.config.task].measure(
+                self.model, data.with_vocabularies(self.vocabularies), "test"
+            )
         recorded = self.result["metrics"]["test"]
         for name, value in metrics.items():
             if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
@@ -110,15 +119,6 @@ class SavedRun:
                     "another model."
                 )
         return metrics
-
-    def _rating_metrics(self, data: Interactions) -> dict[str, float]:
-        features = {
-            feature: _translate(
-                rows, data.vocabularies[feature], self.vocabularies[feature]
-            )
-            for feature, rows in data.test.features.items()
-        }
-        return rating_metrics(Predictor(self.model)(features), data.test.label)
 
 
 def _refuse_incomplete(folder: Path) -> None:
@@ -135,10 +135,3 @@ def _refuse_incomplete(folder: Path) -> None:
             raise ValueError(
                 f"{folder} is not a complete run: {name} is missing."
             )
-
-
-def _translate(rows: Any, data: Vocabulary, model: Vocabulary) -> Any:
-    """Maps rows of the data's vocabulary to rows of the model's."""
-    by_row = np.zeros(len(data), dtype=np.int32)
-    by_row[1:] = model.rows(data.raw_ids)
-    return by_row[rows]

@@ -19,7 +19,8 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     Learning rates are multiples of the recipe's, that of the search
     included, widths multiples of what the budget allows; `rounds` are rounds
     of pruning, see `prune_gradually`; `threshold_power` weighs rows by
-    popularity, see `popularity_weights`.
+    popularity, see `popularity_weights`; `start` says what sizes are retrained
+    from, see `retrain`.
 
     >>> method_trials("power_rule", 2)
     [{'exponent': 0.25}, {'exponent': 0.5}]
@@ -47,6 +48,7 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
             for width in (1.0, 0.5)
         ],
         "power_rule": [{"exponent": e} for e in (0.25, 0.5, 0.75, 1.0)],
+        "autodim": [{"learning_rate": r} for r in (1.0, 0.3, 3.0, 0.1)],
         "random": [{"draw": draw} for draw in range(4)],
         "magnitude": [dict(trial) for trial in _FINE_TUNING],
         "magnitude_aligned": [

@@ -2,7 +2,10 @@
 
 import dataclasses
 
-__all__ = ["Unit"]
+__all__ = ["FROM_SCRATCH", "Unit"]
+
+# Methods that need no dense model to start from.
+FROM_SCRATCH = ("uniform", "power_rule", "random", "autodim")
 
 
 @dataclasses.dataclass(frozen=True)

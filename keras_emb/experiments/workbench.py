@@ -18,28 +18,30 @@ from keras_emb.compression import (
     popularity_weights,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.evaluation import Predictor, rating_metrics
+from keras_emb.experiments.backbones import build_backbone, row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.trials import method_trials
-from keras_emb.experiments.unit import Unit
-from keras_emb.layers import table_features
+from keras_emb.experiments.unit import FROM_SCRATCH, Unit
+from keras_emb.layers import table_counts
 from keras_emb.search import (
     DNIS,
+    AutoDim,
     PowerRule,
     RandomBlocks,
     Uniform,
 )
+from keras_emb.search.dnis.blocks import decade_sizes
 from keras_emb.search.dnis.selection import searched_tables
 from keras_emb.serving import export_for_serving
 from keras_emb.training import (
+    OBJECTIVES,
     TrainingRecipe,
     TrainingRecord,
     fit_interactions,
     prune_gradually,
     retrain,
 )
-from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["Workbench"]
 
@@ -67,6 +69,7 @@ class Workbench:
         checkpoint_seconds: float = 20.0,
     ) -> None:
         self._config = config
+        self._objective = OBJECTIVES[config.task]
         self._interactions = interactions
         self._folder = folder
         self._report = report
@@ -108,14 +111,17 @@ class Workbench:
                     record = self.record(unit)
                     candidates.append((record, trial))
                     done += 1
-                    mse = record["metrics"]["validation"]["mse"]
+                    monitor = self._objective.monitor
+                    value = record["metrics"]["validation"][monitor]
                     self._report(
                         f"[{done}/{total}] {method} {share:g} seed {seed} "
-                        f"trial {trial}: validation mse {mse:.4f}"
+                        f"trial {trial}: validation {monitor} {value:.4f}"
                     )
                 record, trial = min(
                     candidates,
-                    key=lambda c: c[0]["metrics"]["validation"]["mse"],
+                    key=lambda c: self._objective.error(
+                        c[0]["metrics"]["validation"]
+                    ),
                 )
                 if seed == self.first_seed:
                     self._trials[method, share] = trial
@@ -144,15 +150,14 @@ class Workbench:
             return dict(read_json(path))
         model, assignment, training = self.build(unit)
         started = time.monotonic()
-        predictor = Predictor(model)
+        measure, data = self._objective.measure, self._interactions
         metrics = {
-            part: rating_metrics(
-                predictor(getattr(self._interactions, part).features),
-                getattr(self._interactions, part).label,
-            )
-            for part in ("validation", "test")
+            "validation": measure(model, data, "validation"),
+            "test": measure(model, data, "test"),
         }
-        small, compaction = compact(model, assignment, row_order="fold")
+        small, compaction = compact(
+            model, assignment, row_order=row_order(model)
+        )
         num_bytes = {
             "values": compaction.after.values,
             "index": compaction.after.index,
@@ -194,7 +199,7 @@ class Workbench:
         if unit.method == "dense":
             model, training = self._train_dense(unit.seed, unit.trial)
             return model, Uniform(1.0).fit(model), training
-        if unit.method in ("uniform", "power_rule", "random"):
+        if unit.method in FROM_SCRATCH:
             return self._from_scratch(unit, trial)
         if unit.method == "truncated_uniform":
             model = self._model("aligned", unit.seed)
@@ -216,6 +221,11 @@ class Workbench:
         """The DNIS search a unit of a DNIS method starts from."""
         settings = self._settings(unit.method, unit.trial)
         return self.search(unit.seed, settings["search_rate"])
+
+    def autodim(self, seed: int) -> AutoDim:
+        """The AutoDim search of a seed."""
+        found: AutoDim = self._model("autodim", seed)
+        return found
 
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
         """The dense model of a seed, trained with the settings chosen."""
@@ -242,6 +252,11 @@ class Workbench:
         self, unit: Unit, trial: dict[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         model = self._backbone(unit.seed)
+        if unit.method == "autodim":
+            assignment = self.autodim(unit.seed).assign(unit.share)
+            return self._retrain(
+                unit, model, assignment, trial, start="scratch"
+            )
         rule: Any
         if unit.method == "uniform":
             rule = Uniform(unit.share * trial["width"])
@@ -274,6 +289,7 @@ class Workbench:
             Budget(share=unit.share),
             self._interactions,
             self._recipe(trial["learning_rate"]),
+            objective=self._objective,
             structure=structure,
             row_weights=self._row_weights(
                 model, trial.get("threshold_power", 0.0)
@@ -283,7 +299,13 @@ class Workbench:
             checkpoint=self._state(unit.name),
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        return self._retrain(unit, model, assignment, trial)
+        return self._retrain(
+            unit,
+            model,
+            assignment,
+            trial,
+            start=trial.get("start", "pruned"),
+        )
 
     def _retrain(
         self,
@@ -298,6 +320,7 @@ class Workbench:
             assignment,
             self._interactions,
             self._recipe(trial.get("learning_rate", 1.0)),
+            objective=self._objective,
             start=start,
             seed=unit.seed,
             checkpoint=f"{self._state(unit.name)}.npz",
@@ -314,6 +337,7 @@ class Workbench:
             model,
             self._interactions,
             self._recipe(settings["learning_rate"]),
+            objective=self._objective,
             seed=seed,
             checkpoint=f"{self._state(f'shared_dense_{trial}_seed{seed}')}.npz",
             checkpoint_seconds=self._checkpoint_seconds,
@@ -321,15 +345,9 @@ class Workbench:
         return model, training
 
     def _backbone(self, seed: int) -> keras.Model:
-        config = self._config.backbone
-        vocabularies = self._interactions.vocabularies
-        keras.utils.set_random_seed(seed)
-        return BACKBONES[config.name].from_sizes(
-            users=len(vocabularies["user"]),
-            items=len(vocabularies["item"]),
-            embedding_dim=config.embedding_dim,
-            output_bias=float(self._interactions.train.label.mean()),
-            **config.options,
+        config = self._config
+        return build_backbone(
+            config.backbone, self._interactions, config.task, seed
         )
 
     def _model(self, kind: str, seed: int) -> Any:
@@ -342,6 +360,8 @@ class Workbench:
     def _make_model(self, kind: str, seed: int) -> Any:
         if kind == "dense":
             return self.dense(seed)[0]
+        if kind == "autodim":
+            return self._search_autodim(seed)
         dense = self._model("dense", seed)
         if kind == "aligned":
             counts = self._popularity(dense)
@@ -349,10 +369,13 @@ class Workbench:
             return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
+        if settings.pop("blocks") == "decades":
+            settings["block_sizes"] = decade_sizes(self._popularity(dense))
         rate = float(kind.removeprefix("search_"))
         search = DNIS(
             1.0,
             recipe=self._recipe(rate),
+            objective=self._objective,
             alignment_power=self._config.alignment_power,
             seed=seed,
             **settings,
@@ -368,12 +391,28 @@ class Workbench:
         )
         return search
 
+    def _search_autodim(self, seed: int) -> AutoDim:
+        search = AutoDim(
+            1.0,
+            recipe=self._config.recipe,
+            search_epochs=self._config.search.search_epochs,
+            objective=self._objective,
+            seed=seed,
+        )
+        search.fit(
+            self._backbone(seed),
+            self._interactions,
+            checkpoint=f"{self._state(f'shared_autodim_seed{seed}')}.npz",
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        return search
+
     def _popularity(self, model: keras.Model) -> dict[str, Any]:
-        features = table_features(model)
-        return {
-            name: self._interactions.popularity[features[name]]
-            for name in searched_tables(model)
-        }
+        return table_counts(
+            model,
+            self._interactions.popularity,
+            tables=searched_tables(model),
+        )
 
     def _row_weights(self, model: keras.Model, power: float) -> dict[str, Any]:
         return {
@@ -384,15 +423,13 @@ class Workbench:
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}
         dense = self._models.get("dense") if unit.method != "dense" else None
-        if dense is not None and unit.method not in (
-            "uniform",
-            "power_rule",
-            "random",
-        ):
+        if dense is not None and unit.method not in FROM_SCRATCH:
             seconds["pretrain"] = self.dense(unit.seed)[1].seconds
         if unit.method.startswith("dnis"):
             search = self.search_of(unit)
             seconds["search"] = search.trace["search"].seconds
+        if unit.method == "autodim":
+            seconds["search"] = self.autodim(unit.seed).trace.seconds
         return seconds
 
     def _recipe(self, rate: float) -> TrainingRecipe:

@@ -2,9 +2,13 @@
 
 from keras_emb.layers.bipartite_graph import BipartiteGraph
 from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
+from keras_emb.layers.field_offsets import FieldOffsets
+from keras_emb.layers.field_pooling import FieldPooling
+from keras_emb.layers.field_size_embedding import FieldSizeEmbedding
 from keras_emb.layers.find_tables import find_tables, table_features
 from keras_emb.layers.gather_rows import gather_rows
 from keras_emb.layers.graph_propagation import GraphPropagation
+from keras_emb.layers.gumbel_selection import GumbelSelection
 from keras_emb.layers.masked_embedding import MaskedEmbedding
 from keras_emb.layers.mixed_dimension_embedding import (
     MixedDimensionEmbedding,
@@ -27,6 +31,7 @@ from keras_emb.layers.soft_threshold_embedding import (
     SoftThresholdEmbedding,
     soft_threshold,
 )
+from keras_emb.layers.table_counts import table_counts
 from keras_emb.layers.table_usage import (
     DotProduct,
     IntoDense,
@@ -38,7 +43,11 @@ __all__ = [
     "BipartiteGraph",
     "DenseEmbedding",
     "DotProduct",
+    "FieldOffsets",
+    "FieldPooling",
+    "FieldSizeEmbedding",
     "GraphPropagation",
+    "GumbelSelection",
     "IntoDense",
     "MaskedEmbedding",
     "MixedDimensionEmbedding",
@@ -60,6 +69,7 @@ __all__ = [
     "gather_rows",
     "replace_tables",
     "soft_threshold",
+    "table_counts",
     "table_features",
     "table_values",
 ]

@@ -33,7 +33,9 @@ def feature_consumers(
 
     Unlike `find_tables` it also sees the tables no search touches, such as
     biases, and layers that use an id for something else than a lookup.
-    Reshapes, and models inside models, are seen through.
+    Reshapes, and models inside models, are seen through. Layers that only
+    ask whether an id is row 0, and say so by `reads_unknown_only`, do not
+    count: no order of the rows changes that.
 
     >>> import keras
     >>> word = keras.Input((), dtype="int32", name="word")
@@ -91,7 +93,7 @@ def _note(
     found: dict[str, FeatureConsumers],
 ) -> None:
     for name in fed:
-        if name is None:
+        if name is None or getattr(operation, "reads_unknown_only", False):
             continue
         consumers = found[name]
         group = consumers.tables if is_table(operation) else consumers.others

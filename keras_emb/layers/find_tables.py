@@ -65,7 +65,7 @@ def _outermost_tables(layer: Any, seen: set[int]) -> list[Any]:
     return found
 
 
-def table_features(model: keras.Model) -> dict[str, str]:
+def table_features(model: keras.Model) -> dict[str, Any]:
     """Names the input feature each table of a model is fed with.
 
     >>> import keras
@@ -80,7 +80,8 @@ def table_features(model: keras.Model) -> dict[str, str]:
             the way, and models inside models, are seen through.
 
     Returns:
-        Feature by table name.
+        Feature by table name; a tuple of features for a table that holds
+        their rows one after the other, which only a model's own mapping says.
 
     Raises:
         ValueError: If a table's feature cannot be found.

@@ -3,7 +3,7 @@
 import itertools
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -39,6 +39,7 @@ class MultiSizeEmbedding(keras.layers.Layer):
         embeddings_initializer: Initializer of the table.
         momentum: Momentum of the moving statistics.
         epsilon: Added to a variance before the root.
+        activation: What bounds the vectors; `None` in AutoDim (WWW 2021).
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -49,8 +50,8 @@ class MultiSizeEmbedding(keras.layers.Layer):
         `(..., num_sizes, output_dim)`.
 
     Raises:
-        ValueError: If a size is not a positive integer or `dims` does not
-            ascend.
+        ValueError: If a size is not a positive integer, `dims` does not
+            ascend, or `activation` is unknown.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class MultiSizeEmbedding(keras.layers.Layer):
         embeddings_initializer: Any = "glorot_normal",
         momentum: float = 0.9,
         epsilon: float = 1e-5,
+        activation: Literal["tanh"] | None = "tanh",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,6 +84,12 @@ class MultiSizeEmbedding(keras.layers.Layer):
                     f"`{name}` must be a positive integer. "
                     f"Received: {name}={value}"
                 )
+        if activation not in ("tanh", None):
+            raise ValueError(
+                "`activation` must be 'tanh' or None. "
+                f"Received: activation={activation!r}"
+            )
+        self.activation = activation
         self.vocabulary_size = int(vocabulary_size)
         self.dims = [int(dim) for dim in dims]
         self.output_dim = int(output_dim)
@@ -134,8 +142,10 @@ class MultiSizeEmbedding(keras.layers.Layer):
             ],
             axis=-1,
         )
-        bounded = ops.tanh(self.normalization(mapped, training=training))
-        return ops.reshape(bounded, (*shape, self.num_sizes, self.output_dim))
+        vectors = self.normalization(mapped, training=training)
+        if self.activation:
+            vectors = ops.tanh(vectors)
+        return ops.reshape(vectors, (*shape, self.num_sizes, self.output_dim))
 
     def candidate(self, index: int) -> np.ndarray:
         """The table of one candidate, shape `(vocabulary_size, dims[index])`.
@@ -195,4 +205,5 @@ class MultiSizeEmbedding(keras.layers.Layer):
             ),
             "momentum": self.momentum,
             "epsilon": self.epsilon,
+            "activation": self.activation,
         }

@@ -1,5 +1,6 @@
 """Searches: each returns a `SizeAssignment`, nothing else."""
 
+from keras_emb.search.autodim import AutoDim
 from keras_emb.search.autoemb import AutoEmb
 from keras_emb.search.ciess import CIESS
 from keras_emb.search.dnis import DNIS
@@ -17,6 +18,7 @@ __all__ = [
     "CIESS",
     "DNIS",
     "PEP",
+    "AutoDim",
     "AutoEmb",
     "BudgetedRandom",
     "MagnitudePruning",

@@ -224,7 +224,9 @@ def _declared_tables(model: keras.Model) -> dict[str, list[Any]]:
     if isinstance(getattr(model, "table_features", None), Mapping):
         tables = find_tables(model)
         for name, feature in table_features(model).items():
-            found.setdefault(feature, []).append(tables[name])
+            # A table of several features guards its ids itself.
+            if isinstance(feature, str):
+                found.setdefault(feature, []).append(tables[name])
     return found
 
 

@@ -9,6 +9,10 @@ from keras_emb.training.bpr_loss import BPRLoss
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.fit_interactions import fit_interactions
 from keras_emb.training.floored_decay import FlooredDecay
+from keras_emb.training.implicit_batches import ImplicitBatches
+from keras_emb.training.implicit_objective import ImplicitObjective
+from keras_emb.training.objective import Objective
+from keras_emb.training.objectives import OBJECTIVES
 from keras_emb.training.pairwise_model import PairwiseModel
 from keras_emb.training.pairwise_recipe import PairwiseRecipe
 from keras_emb.training.pairwise_trainer import PairwiseTrainer
@@ -28,10 +32,14 @@ from keras_emb.training.training_recipe import TrainingRecipe
 from keras_emb.training.triplet_sampler import TripletSampler
 
 __all__ = [
+    "OBJECTIVES",
     "BPRLoss",
     "Batches",
     "Checkpoint",
     "FlooredDecay",
+    "ImplicitBatches",
+    "ImplicitObjective",
+    "Objective",
     "PairedBatches",
     "PairwiseModel",
     "PairwiseRecipe",

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from keras_emb.training.shuffled_rows import ShuffledRows
+
 __all__ = ["Batches", "PairedBatches", "ShuffledBatches"]
 
 
@@ -56,37 +58,22 @@ class ShuffledBatches:
             )
         self._features = dict(features)
         self._label = label
-        self._seed = seed
-        self.batch_size = min(batch_size, len(label))
-        self.steps_per_epoch = -(-len(label) // self.batch_size)
-        self._permutations: dict[int, np.ndarray] = {}
+        self._rows = ShuffledRows(len(label), batch_size, seed)
+        self.batch_size = self._rows.batch_size
+        self.steps_per_epoch = self._rows.steps_per_epoch
 
     def stack(
         self, first_step: int, steps: int
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Features and labels of `steps` batches from `first_step` on."""
-        positions = self._positions(first_step, steps)
+        parts = self._rows.parts(first_step, steps)
+        positions = np.concatenate([rows for _, rows in parts])
         shape = (steps, self.batch_size)
         features = {
             key: value[positions].reshape(shape + value.shape[1:])
             for key, value in self._features.items()
         }
         return features, self._label[positions].reshape(shape)
-
-    def _positions(self, first_step: int, steps: int) -> np.ndarray:
-        count = len(self._label)
-        start = first_step * self.batch_size
-        stop = start + steps * self.batch_size
-        epochs = range(start // count, (stop - 1) // count + 1)
-        self._permutations = {
-            epoch: self._permutations[epoch]
-            if epoch in self._permutations
-            else np.random.default_rng([self._seed, epoch]).permutation(count)
-            for epoch in epochs
-        }
-        stream = np.concatenate([self._permutations[e] for e in epochs])
-        offset = epochs[0] * count
-        return stream[start - offset : stop - offset]
 
 
 class PairedBatches:
@@ -99,7 +86,7 @@ class PairedBatches:
         outer: Validation batches.
     """
 
-    def __init__(self, inner: ShuffledBatches, outer: ShuffledBatches) -> None:
+    def __init__(self, inner: Batches, outer: Batches) -> None:
         self._inner = inner
         self._outer = outer
         self.steps_per_epoch = outer.steps_per_epoch

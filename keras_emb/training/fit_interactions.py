@@ -1,4 +1,4 @@
-"""Training any rating model on interactions by a recipe."""
+"""Training any model on interactions by a recipe."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import keras
 
 from keras_emb.datasets import Interactions
 from keras_emb.optimizers import SparseAdam
-from keras_emb.training.batches import ShuffledBatches
+from keras_emb.training.objective import Objective
 from keras_emb.training.train import TrainingRecord, train
 from keras_emb.training.training_recipe import TrainingRecipe
 
@@ -20,7 +20,7 @@ def fit_interactions(
     interactions: Interactions,
     recipe: TrainingRecipe,
     *,
-    loss: Any = "mse",
+    objective: Objective | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
@@ -33,7 +33,7 @@ def fit_interactions(
         model: Built Keras model whose inputs are the interactions' features.
         interactions: Training and validation examples.
         recipe: Rates, epochs, patience.
-        loss: Loss of the ratings.
+        objective: Loss and metrics; the regression of ratings by default.
         seed: Seed of the order of batches.
         checkpoint: File for the state of the run; resumed when it exists.
         checkpoint_seconds: Least time between two saves.
@@ -43,19 +43,20 @@ def fit_interactions(
     Returns:
         The record of the run.
     """
-    model.compile(optimizer=SparseAdam(recipe.learning_rate), loss=loss)
+    objective = objective or Objective()
+    model.compile(
+        optimizer=SparseAdam(recipe.learning_rate), loss=objective.loss
+    )
     model.optimizer.build(model.trainable_variables)
-    batches = ShuffledBatches(
-        interactions.train.features,
-        interactions.train.label,
-        batch_size=recipe.batch_size,
-        seed=seed,
+    batches = objective.batches(
+        interactions, "train", batch_size=recipe.batch_size, seed=seed
     )
     return train(
         model,
         batches,
-        interactions.validation,
+        objective.watched(interactions),
         recipe,
+        objective=objective,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
         settings={"seed": seed, **(settings or {})},

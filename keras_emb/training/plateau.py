@@ -1,6 +1,7 @@
 """When to lower the learning rate and when to stop."""
 
 import dataclasses
+import math
 
 from keras_emb.training.training_recipe import TrainingRecipe
 
@@ -9,7 +10,7 @@ __all__ = ["Plateau"]
 
 @dataclasses.dataclass
 class Plateau:
-    """Follows a validation loss through the epochs.
+    """Follows a validation error through the epochs.
 
     Lowers the rate when the loss has not fallen by `threshold` for more than
     `patience` epochs, as `torch.optim.lr_scheduler.ReduceLROnPlateau` does.
@@ -46,7 +47,9 @@ class Plateau:
         is_best = loss < self.best
         self.epochs_since_best = 0 if is_best else self.epochs_since_best + 1
         self.best = min(self.best, loss)
-        if loss < self.reference * (1 - self.recipe.threshold):
+        # A metric to maximise comes negated: better lies farther from zero.
+        threshold = math.copysign(self.recipe.threshold, self.reference)
+        if loss < self.reference * (1 - threshold):
             self.reference = loss
             self.bad_epochs = 0
             return is_best

@@ -19,6 +19,7 @@ from keras_emb.layers import (
 )
 from keras_emb.layers.reinitialize import reinitialize
 from keras_emb.training.fit_interactions import fit_interactions
+from keras_emb.training.objective import Objective
 from keras_emb.training.train import TrainingRecord
 from keras_emb.training.training_recipe import TrainingRecipe
 
@@ -71,6 +72,7 @@ def retrain(
     interactions: Interactions,
     recipe: TrainingRecipe,
     *,
+    objective: Objective | None = None,
     start: Literal["pruned", "scratch"] = "pruned",
     seed: int = 0,
     checkpoint: str | Path | None = None,
@@ -87,6 +89,7 @@ def retrain(
         assignment: The sizes.
         interactions: Training and validation examples.
         recipe: Rates, epochs, patience.
+        objective: Loss and metrics; the regression of ratings by default.
         start: `"pruned"` goes on from the model's values, `"scratch"` from a
             new initialisation.
         seed: Seed of the new initialisation and the order of batches.
@@ -112,6 +115,7 @@ def retrain(
         masked,
         interactions,
         recipe,
+        objective=objective,
         seed=seed,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
@@ -154,6 +158,7 @@ def prune_gradually(
     interactions: Interactions,
     recipe: TrainingRecipe,
     *,
+    objective: Objective | None = None,
     structure: Literal["mask", "prefix"] = "mask",
     row_weights: Mapping[str, Any] | None = None,
     rounds: int = 5,
@@ -169,6 +174,7 @@ def prune_gradually(
         budget: What to keep in the end, as a share of the parameters.
         interactions: Training and validation examples.
         recipe: Rate and batch size of the training between rounds.
+        objective: Loss and metrics; the regression of ratings by default.
         structure: Shape of the result, see `threshold_assignment`.
         row_weights: Weights of the rows by table, likewise.
         rounds: Number of cuts, on `cubic_schedule`.
@@ -207,6 +213,7 @@ def prune_gradually(
             assignment,
             interactions,
             dataclasses.replace(recipe, max_epochs=epochs_per_round),
+            objective=objective,
             seed=seed + number,
             checkpoint=f"{checkpoint}_round{number}.npz"
             if checkpoint

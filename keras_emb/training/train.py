@@ -12,7 +12,6 @@ import keras
 import numpy as np
 
 from keras_emb.evaluation.predict import Predictor
-from keras_emb.evaluation.rating_metrics import rating_metrics
 from keras_emb.training.batches import Batches
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.model_state import (
@@ -20,6 +19,7 @@ from keras_emb.training.model_state import (
     state_arrays,
     state_variables,
 )
+from keras_emb.training.objective import Objective
 from keras_emb.training.plateau import Plateau
 from keras_emb.training.step_runner import StepRunner
 from keras_emb.training.training_recipe import TrainingRecipe
@@ -27,8 +27,6 @@ from keras_emb.training.training_recipe import TrainingRecipe
 __all__ = ["TrainingRecord", "train"]
 
 _logger = logging.getLogger(__name__)
-
-Evaluate = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +62,7 @@ def train(
     validation: Any,
     recipe: TrainingRecipe,
     *,
-    evaluate: Evaluate = rating_metrics,
-    monitor: str = "mse",
+    objective: Objective | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
     settings: Mapping[str, Any] | None = None,
@@ -83,8 +80,9 @@ def train(
         batches: Where batches come from, see `ShuffledBatches`.
         validation: Object with `features` and `label`.
         recipe: Rates, epochs, patience.
-        evaluate: `(predictions, labels) -> metrics`.
-        monitor: Metric to minimise.
+        objective: Metrics, and the one that tells the best epoch; the
+            regression of ratings by default. Its loss is the business of
+            `model.compile`.
         checkpoint: File for the state of the run.
         checkpoint_seconds: Least time between two saves.
         settings: What else decides the outcome, such as a seed: plain values.
@@ -100,15 +98,17 @@ def train(
         FloatingPointError: If a loss is no longer finite. The last
             checkpoint stays as it was.
     """
-    run = _Run(model, recipe, settings, checkpoint, checkpoint_seconds)
+    objective = objective or Objective()
+    run = _Run(
+        model, recipe, objective, settings, checkpoint, checkpoint_seconds
+    )
     predictor = Predictor(model)
     runner = StepRunner(model, jit_compile)
 
     def validate() -> dict[str, float]:
-        found = evaluate(predictor(validation.features), validation.label)
-        # A checkpoint holds no numbers of NumPy.
-        metrics = {name: float(value) for name, value in found.items()}
-        if not np.isfinite(metrics[monitor]):
+        outputs = predictor(validation.features)
+        metrics = objective.evaluate(outputs, validation.label)
+        if not np.isfinite(metrics[objective.monitor]):
             raise FloatingPointError(
                 "Training diverged: a validation metric is not finite. "
                 f"Received: {metrics}"
@@ -116,13 +116,13 @@ def train(
         return metrics
 
     if not run.resume():
-        run.observe({}, validate(), monitor, 0, on_epoch)
+        run.observe({}, validate(), 0, on_epoch)
     while not run.over:
         first = run.step
         run.set_learning_rate()
         logs = runner.run(batches.stack(first, batches.steps_per_epoch))
         step = first + batches.steps_per_epoch
-        run.observe(logs, validate(), monitor, step, on_epoch)
+        run.observe(logs, validate(), step, on_epoch)
         run.save_if_due()
     run.finish()
     return TrainingRecord(tuple(run.history), run.best_epoch, run.seconds)
@@ -135,12 +135,14 @@ class _Run:
         self,
         model: keras.Model,
         recipe: TrainingRecipe,
+        objective: Objective,
         settings: Mapping[str, Any] | None,
         checkpoint: str | Path | None,
         checkpoint_seconds: float,
     ) -> None:
         self._model = model
         self._recipe = recipe
+        self._objective = objective
         self._settings = settings or {}
         self._plateau = Plateau.start(recipe)
         self._checkpoint = Checkpoint(checkpoint) if checkpoint else None
@@ -175,7 +177,6 @@ class _Run:
         self,
         logs: Mapping[str, float],
         metrics: Mapping[str, float],
-        monitor: str,
         step: int,
         on_epoch: Callable[[dict[str, float]], None] | None,
     ) -> None:
@@ -188,12 +189,13 @@ class _Run:
             **metrics,
         }
         self.history.append(entry)
+        error = self._objective.error(metrics)
         if step == 0:
             # Untrained, it must not set the bar for the learning rate.
-            self._plateau.best = metrics[monitor]
+            self._plateau.best = error
             is_best = True
         else:
-            is_best = self._plateau.observe(metrics[monitor])
+            is_best = self._plateau.observe(error)
         if is_best:
             self.best_epoch = len(self.history) - 1
             self._best = self._model.get_weights()
@@ -252,14 +254,19 @@ class _Run:
         origin = {
             **dataclasses.asdict(self._recipe),
             **self._settings,
+            "monitor": self._objective.monitor,
             "shapes": [list(v.shape) for v in state_variables(self._model)],
         }
         return dict(json.loads(json.dumps(origin, default=float)))
 
     def _check_origin(self, saved: dict[str, Any] | None) -> None:
         own = self._origin()
-        # Files of earlier versions do not say where they come from.
-        if saved is None or saved == own or self._checkpoint is None:
+        # Files of earlier versions do not say where they come from, and
+        # those after them not that they are of ratings.
+        if saved is None or self._checkpoint is None:
+            return
+        saved = {"monitor": Objective().monitor, **saved}
+        if saved == own:
             return
         differ = [k for k in {**saved, **own} if saved.get(k) != own.get(k)]
         raise ValueError(

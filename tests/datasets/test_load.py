@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_emb.datasets import available, load
+from keras_emb.datasets.load_clicks import CLICK_DATASETS
 from tests.datasets.movielens.fake_files import random_rows, write_fake_files
 from tests.datasets.yelp2018 import fake_files as yelp2018
 
@@ -36,7 +37,8 @@ def _same(one, two):
 
 
 def test_available_names():
-    assert available() == [*NAMES, "synthetic", "yelp2018"]
+    ratings = [*NAMES, "synthetic", "yelp2018"]
+    assert available() == sorted([*ratings, *CLICK_DATASETS])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,11 +10,14 @@ from keras_emb.datasets import (
     Interactions,
     Ratings,
     load,
+    load_implicit,
     read_ratings,
     read_yelp2018,
 )
 from keras_emb.datasets.movielens.files import find_ratings
+from keras_emb.datasets.movielens.ncf_split import find_ncf_split
 from keras_emb.datasets.yelp2018 import find_yelp2018
+from keras_emb.evaluation.known_pairs import known_pairs
 
 FIGURES = {
     "100k": (100_000, 943, 1_682),
@@ -123,3 +126,24 @@ def test_yelp2018():
         )
     ]
     np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=1e-3)
+
+
+def test_ncf_leave_one_out():
+    folder = _folder()
+    if not find_ncf_split(folder, "1m"):
+        pytest.skip("KERAS_EMB_DATA does not hold the split of NCF")
+    data = load_implicit("movielens_1m", data_dir=folder)
+    test = data.candidates["test"]
+    assert len(test) == len(data.test) == 6_040
+    # Held-out items among their own candidates, a slip of NCF, and items
+    # without training rows do not compete.
+    assert 156 <= np.count_nonzero(test.others == 0) < 3_000
+    left = 1_000_209 - 6_040
+    assert len(data.train) + len(data.validation) == left
+    assert abs(len(data.validation) / left - 0.1) < 0.005
+    known = known_pairs(data.train, len(data.vocabularies["item"]))
+    item_rows = len(data.vocabularies["item"])
+    for part, lists in data.candidates.items():
+        users = np.repeat(lists.user, lists.others.shape[1]).astype(np.int64)
+        keys = users * item_rows + lists.others.ravel()
+        assert not np.isin(keys, known).any(), part

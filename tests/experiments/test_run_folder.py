@@ -1,3 +1,4 @@
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -42,6 +43,20 @@ def test_resume_refuses_another_config_and_names_the_key(tmp_path):
         pass
     other = ExperimentConfig.load("demo", ["search.l1=0.5"])
     with pytest.raises(ValueError, match="`search.l1` is 0.5 now and was 0.0"):
+        RunFolder(out, other, resume=True).__enter__()
+
+
+def test_a_run_of_before_a_key_existed_is_continued(tmp_path):
+    out = tmp_path / "run"
+    with RunFolder(out, CONFIG) as folder:
+        path = folder.path / "config.yaml"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(x for x in lines if x != "task: rating\n"))
+        assert len(path.read_text().splitlines()) == len(lines) - 1
+    with RunFolder(out, CONFIG, resume=True) as folder:
+        assert not folder.is_complete
+    other = dataclasses.replace(CONFIG, task="click")
+    with pytest.raises(ValueError, match="`task` is click now and was rating"):
         RunFolder(out, other, resume=True).__enter__()
 
 

@@ -27,6 +27,7 @@ from keras_emb.training import StreamBatches, train_on_stream
 from keras_emb.zoo.backbones import (
     MLP,
     NGCF,
+    DeepFM,
     LightGCN,
     MatrixFactorization,
     NeuMF,
@@ -344,6 +345,32 @@ def test_a_c_program_may_ask_for_unknown_ids(tmp_path, c_program):
     served = _predict_in_c(
         c_program, folder, {"user": [-5, 10**6, 0], "item": [3, 3, 3]}
     )
+    assert served[0] == served[1] == served[2]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_c_program_asks_a_model_of_many_fields(shared, tmp_path, c_program):
+    keras.utils.set_random_seed(0)
+    fields = {"user": 40, "item": 30, "hour": 5}
+    model = DeepFM.from_sizes(
+        fields=fields, embedding_dim=6, shared=shared, hidden_units=(8,)
+    )
+    # Linear weights start at zero, and would hide a wrong row.
+    for variable in model.trainable_variables:
+        variable.assign(variable + keras.random.normal(variable.shape))
+    tables = {n: table_values(t) for n, t in find_tables(model).items()}
+    small, _ = compact(model, threshold_assignment(tables, 0.5, "prefix"))
+    folder = export_for_serving(small, tmp_path)
+    inputs = {"user": [1, 39, 7], "item": [2, 0, 29], "hour": [0, 4, 1]}
+    served = _predict_in_c(c_program, folder, inputs)
+    arrays = {name: np.array(ids) for name, ids in inputs.items()}
+    expected = np.asarray(model(arrays))[:, 0]
+    masked = np.asarray(small(arrays))[:, 0]
+    np.testing.assert_allclose(served, masked, rtol=1e-5, atol=1e-5)
+    assert np.abs(served - expected).max() > 1e-3
+    # The first row behind a field is the next field's, were it not guarded.
+    unknown = {"user": [40, -1, 0], "item": [3, 3, 3], "hour": [99, 5, 0]}
+    served = _predict_in_c(c_program, folder, unknown)
     assert served[0] == served[1] == served[2]
 
 

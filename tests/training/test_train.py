@@ -11,7 +11,9 @@ import pytest
 
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.training import (
+    OBJECTIVES,
     Checkpoint,
+    Objective,
     PairedBatches,
     Plateau,
     ShuffledBatches,
@@ -203,12 +205,89 @@ def test_metrics_may_be_numbers_of_numpy(data, tmp_path):
         batches,
         data.validation,
         TrainingRecipe(learning_rate=0.05, max_epochs=1),
-        evaluate=lambda found, label: {
-            "mse": np.mean((found - label) ** 2, dtype=np.float32)
-        },
+        objective=Objective(
+            metrics=lambda found, label: {
+                "mse": np.mean((found - label) ** 2, dtype=np.float32)
+            }
+        ),
         checkpoint=tmp_path / "state.npz",
     )
     assert Checkpoint(tmp_path / "state.npz").exists() and record.steps
+
+
+def test_a_metric_to_maximise_decides_like_its_negative():
+    recipe = TrainingRecipe(learning_rate=1.0, patience=0, threshold=0.1)
+    plateau = Plateau.start(recipe)
+    # 0.52 is the best yet, but no improvement of a tenth.
+    found = [
+        (plateau.observe(-auc), round(plateau.learning_rate, 6))
+        for auc in (0.5, 0.52, 0.6, 0.4)
+    ]
+    assert found == [(True, 1.0), (True, 0.1), (True, 0.1), (False, 0.01)]
+
+
+def test_the_epoch_is_kept_that_is_best_by_the_objective(data):
+    def count(found, label):
+        values.append(float(len(values)))
+        return {"worse": -values[-1], "better": values[-1]}
+
+    recipe = TrainingRecipe(learning_rate=0.01, batch_size=64, max_epochs=2)
+    for monitor, larger, best in (
+        ("better", True, 2),
+        ("better", False, 0),
+        ("worse", False, 2),
+        ("worse", True, 0),
+    ):
+        values = []
+        objective = Objective("mse", count, monitor, larger)
+        record = fit_interactions(
+            make_model(data), data, recipe, objective=objective
+        )
+        assert record.best_epoch == best
+
+
+def test_clicks_are_learnt_from_logits(data):
+    label = (data.train.label > 3).astype("float32")
+    clicks = dataclasses.replace(
+        data,
+        **{
+            part: dataclasses.replace(
+                getattr(data, part),
+                label=(getattr(data, part).label > 3).astype("float32"),
+            )
+            for part in ("train", "validation", "test")
+        },
+    )
+    record = fit_interactions(
+        make_model(data),
+        clicks,
+        TrainingRecipe(learning_rate=0.03, batch_size=64, max_epochs=4),
+        objective=OBJECTIVES["click"],
+    )
+    rate = label.mean()
+    always = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
+    assert record.best["logloss"] < min(always, record.history[0]["logloss"])
+    assert 0.5 < record.best["auc"] < 1.0
+
+
+def test_a_checkpoint_of_another_objective_is_refused(data, tmp_path):
+    recipe = TrainingRecipe(learning_rate=0.05, max_epochs=1)
+    path = tmp_path / "state.npz"
+    fit_interactions(make_model(data), data, recipe, checkpoint=path)
+    # Written before there were other objectives than squared error.
+    file = Checkpoint(path)
+    arrays, values = file.load()
+    del values["origin"]["monitor"]
+    file.save(arrays, values)
+    fit_interactions(make_model(data), data, recipe, checkpoint=path)
+    with pytest.raises(ValueError, match=r"differs in \['monitor'\]"):
+        fit_interactions(
+            make_model(data),
+            data,
+            recipe,
+            objective=Objective(monitor="mae"),
+            checkpoint=path,
+        )
 
 
 def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["popularity_blocks"]
+__all__ = ["decade_sizes", "popularity_blocks"]
+
+_DECADES = 6
 
 
 def popularity_blocks(
@@ -62,3 +64,26 @@ def popularity_blocks(
     )
     ends = np.cumsum([len(c) for c in popularity.values()])[:-1]
     return dict(zip(popularity, np.split(blocks, ends), strict=True))
+
+
+def decade_sizes(popularity: Mapping[str, np.ndarray]) -> list[int]:
+    """Sizes of blocks by decades of popularity.
+
+    The blocks of DNIS (arXiv 2006.04466) for Criteo: rows seen at least
+    100,000 times, at least 10,000 times and so on down to ten, and the rest.
+
+    >>> import numpy as np
+    >>> decade_sizes({"user": np.array([0, 50, 7]), "item": np.array([3000])})
+    [1, 1, 2]
+
+    Args:
+        popularity: Counts of every row, by table.
+
+    Returns:
+        Rows in each block that has any, the most popular first, for
+        `popularity_blocks`.
+    """
+    counts = np.concatenate([np.asarray(c) for c in popularity.values()])
+    decades = np.floor(np.log10(np.maximum(counts, 1))).astype(int)
+    sizes = np.bincount(np.minimum(decades, _DECADES - 1), minlength=_DECADES)
+    return [int(size) for size in sizes[::-1] if size]

@@ -20,7 +20,7 @@ from keras_emb.datasets import Interactions
 from keras_emb.layers import (
     SelectedEmbedding,
     find_tables,
-    table_features,
+    table_counts,
     table_values,
 )
 from keras_emb.layers.find_tables import is_table
@@ -33,8 +33,8 @@ from keras_emb.search.dnis.selection import (
     searched_tables,
 )
 from keras_emb.training import (
+    Objective,
     PairedBatches,
-    ShuffledBatches,
     TrainingRecipe,
     TrainingRecord,
     fit_interactions,
@@ -103,7 +103,8 @@ class DNIS:
         usages: How tables are used, for `align` on foreign models.
         features: Input feature of each table, for models it cannot be read
             from.
-        loss: Loss of both problems.
+        objective: Loss and metrics of both problems; the regression of
+            ratings by default.
         seed: Seed of every random choice.
 
     Raises:
@@ -130,7 +131,7 @@ class DNIS:
         structure: Literal["prefix", "mask"] | None = None,
         usages: Sequence[Any] | None = None,
         features: Mapping[str, str] | None = None,
-        loss: Any = "mse",
+        objective: Objective | None = None,
         seed: int = 0,
     ) -> None:
         if trainable not in ("all", "tables"):
@@ -172,7 +173,7 @@ class DNIS:
         self.structure = structure or ("prefix" if align else "mask")
         self.usages = usages
         self.features = features
-        self.loss = loss
+        self.objective = objective or Objective()
         self.seed = seed
 
     def fit(
@@ -225,7 +226,7 @@ class DNIS:
                 dataclasses.replace(
                     self.recipe, max_epochs=self.warm_start_epochs
                 ),
-                loss=self.loss,
+                objective=self.objective,
                 seed=self.seed,
                 checkpoint=folder / "warm_start.npz" if folder else None,
                 checkpoint_seconds=checkpoint_seconds,
@@ -292,22 +293,12 @@ class DNIS:
     def _popularity(
         self, backbone: keras.Model, interactions: Interactions
     ) -> dict[str, np.ndarray]:
-        tables = searched_tables(backbone)
-        features = self.features or table_features(backbone)
-        missing = [
-            name
-            for name in tables
-            if features.get(name) not in interactions.popularity
-        ]
-        if missing:
-            raise ValueError(
-                "`features` must name the interactions' feature of every "
-                f"table. Received: no feature for {missing}; interactions "
-                f"have {sorted(interactions.popularity)}"
-            )
-        return {
-            name: interactions.popularity[features[name]] for name in tables
-        }
+        return table_counts(
+            backbone,
+            interactions.popularity,
+            tables=searched_tables(backbone),
+            features=self.features,
+        )
 
     def _search(
         self,
@@ -334,21 +325,21 @@ class DNIS:
         bilevel.compile(
             optimizer=SparseAdam(self.recipe.learning_rate),
             outer_optimizer=outer(self.selection_learning_rate),
-            loss=self.loss,
+            loss=self.objective.loss,
             hypergradient=self.hypergradient,
         )
-        inner, outer_examples = interactions.train, interactions.validation
+        batch_size = self.recipe.batch_size
         batches = PairedBatches(
-            ShuffledBatches(
-                inner.features,
-                inner.label,
-                batch_size=self.recipe.batch_size,
+            self.objective.batches(
+                interactions,
+                "train",
+                batch_size=batch_size,
                 seed=self.seed + 1,
             ),
-            ShuffledBatches(
-                outer_examples.features,
-                outer_examples.label,
-                batch_size=self.recipe.batch_size,
+            self.objective.batches(
+                interactions,
+                "validation",
+                batch_size=batch_size,
                 seed=self.seed + 2,
             ),
         )
@@ -362,8 +353,9 @@ class DNIS:
         self.trace["search"] = train(
             bilevel,
             batches,
-            interactions.validation,
+            self.objective.watched(interactions),
             recipe,
+            objective=self.objective,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             settings={

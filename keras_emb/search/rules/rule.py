@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_emb.compression import Budget
 from keras_emb.datasets import Interactions
-from keras_emb.layers import find_tables, table_features, table_values
+from keras_emb.layers import find_tables, table_counts, table_values
 
 __all__ = ["Rule"]
 
@@ -57,8 +57,9 @@ class Rule:
         self, backbone: keras.Model, interactions: Interactions
     ) -> dict[str, np.ndarray]:
         """Training counts of each table's rows."""
-        features = self.features or table_features(backbone)
-        return {
-            name: interactions.popularity[features[name]]
-            for name in self.tables(backbone)
-        }
+        return table_counts(
+            backbone,
+            interactions.popularity,
+            tables=self.tables(backbone),
+            features=self.features,
+        )
