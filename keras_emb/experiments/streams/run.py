@@ -13,7 +13,6 @@ from keras_emb.datasets.load import load_stream
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.plots import (
     plot_along,
@@ -24,6 +23,7 @@ from keras_emb.experiments.streams.result import build_stream_result
 from keras_emb.experiments.streams.stream_bench import StreamBench
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 from keras_emb.layers import table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 
 __all__ = ["run_stream_experiment"]
