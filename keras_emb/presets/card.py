@@ -1,5 +1,6 @@
 """The card of a preset: what it is, what it costs and gains, whence it is."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,9 +60,10 @@ def _summary(metadata: Mapping[str, Any]) -> str:
 def _example(
     metadata: Mapping[str, Any], vocabularies: Mapping[str, Vocabulary]
 ) -> str:
+    # Those who are asked about before what is asked about them.
     ids = {
-        feature: vocabulary.raw_ids[:2].tolist()
-        for feature, vocabulary in vocabularies.items()
+        feature: vocabularies[feature].raw_ids[:2].tolist()
+        for feature in sorted(vocabularies, reverse=True)
     }
     lines = [
         "import keras_emb",
@@ -69,10 +71,10 @@ def _example(
         "model = keras_emb.EmbeddingSizeModel.from_preset(",
         f'    "{metadata["name"]}"',
         ")",
-        f"model.predict({ids!r})",
+        f"model.predict({json.dumps(ids)})",
     ]
     if set(vocabularies) == {"user", "item"}:
-        lines.append(f"model.recommend({ids['user']!r}, k=5)")
+        lines.append(f"model.recommend({json.dumps(ids['user'])}, k=5)")
     return "\n".join(["```python", *lines, "```"])
 
 

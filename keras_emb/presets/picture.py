@@ -78,7 +78,7 @@ def draw_picture(
             start += kilobytes
     right.invert_yaxis()
     right.set_xlabel("weights (KiB)")
-    right.legend(frameon=False, fontsize="small", loc="center right")
+    right.legend(frameon=False, fontsize="small", loc="lower right")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, format="png", metadata={"Software": None})
