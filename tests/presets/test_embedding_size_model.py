@@ -42,7 +42,10 @@ def _sizes(model, structure="prefix"):
             {name: rng.random(shape) < 0.5 for name, shape in tables.items()}
         )
     return SizeAssignment.from_sizes(
-        {n: rng.integers(0, dim + 1, rows) for n, (rows, dim) in tables.items()},
+        {
+            n: rng.integers(0, dim + 1, rows)
+            for n, (rows, dim) in tables.items()
+        },
         {n: dim for n, (_, dim) in tables.items()},
     )
 
@@ -230,9 +233,7 @@ def test_the_card_says_what_is_on_disk(preset):
     assert "![" in card and (preset / "sizes.png").read_bytes()[1:4] == b"PNG"
 
 
-def test_an_older_preset_is_replaced_and_nothing_else(
-    models, preset, tmp_path
-):
+def test_an_older_preset_is_replaced_and_nothing_else(models, preset, tmp_path):
     models["neumf"].save_to_preset(preset)
     assert EmbeddingSizeModel.from_preset(preset).metadata["model"] == "NeuMF"
     assert not (preset / "mine").exists()
