@@ -2,7 +2,7 @@
 
 import numbers
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def write_saved_model(
     model: keras.Model,
     final: Path,
     *,
-    further: Mapping[str, Any] | None = None,
+    further: Sequence[tf.Variable] = (),
     finish: Callable[[Path], None] | None = None,
 ) -> Path:
     """Writes an archive; its folder appears when it is complete.
@@ -62,7 +62,7 @@ def write_saved_model(
         archive: A `keras.export.ExportArchive` with endpoints.
         model: Whose weights the archive holds.
         final: Folder to write, a version of a model.
-        further: Variables that are stored beside the weights, by name.
+        further: Variables that are stored beside the weights.
         finish: Called with the folder before it gets its name.
 
     Returns:
@@ -80,7 +80,7 @@ def write_saved_model(
             experimental_custom_gradients=False
         )
         archive.write_out(temporary, options=options, verbose=False)
-        _check_size(model, further or {}, temporary)
+        _check_size(model, further, temporary)
         if finish is not None:
             finish(temporary)
         temporary.rename(final)
@@ -90,13 +90,13 @@ def write_saved_model(
 
 
 def _check_size(
-    model: keras.Model, further: Mapping[str, Any], folder: Path
+    model: keras.Model, further: Sequence[tf.Variable], folder: Path
 ) -> None:
     weights = sum(
         int(np.prod(weight.shape)) * int(weight.value.dtype.size)
         for weight in model.weights
     )
-    weights += sum(_num_bytes(variable) for variable in further.values())
+    weights += sum(_num_bytes(variable) for variable in further)
     files = sum(
         file.stat().st_size for file in (folder / "variables").iterdir()
     )
