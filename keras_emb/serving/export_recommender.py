@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
+from keras_emb.compression import quantize
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import find_tables, table_features
 from keras_emb.serving.endpoint import Endpoint
@@ -29,6 +30,7 @@ def export_recommender(
     path: str | Path,
     *,
     version: int = 1,
+    precision: Literal["float32", "float16", "int8"] = "float32",
     max_k: int = 100,
 ) -> Path:
     """Writes a recommender as a SavedModel that speaks in raw ids.
@@ -77,6 +79,8 @@ def export_recommender(
             beyond them are never recommended.
         path: Folder of all versions of the model.
         version: Positive integer; TensorFlow Serving serves the largest.
+        precision: Type in which the values of tables are stored, see
+            `keras_emb.compression.quantize`.
         max_k: Most items that `recommend` can be asked for; never more than
             there are.
 
@@ -86,12 +90,15 @@ def export_recommender(
     Raises:
         ValueError: If the version exists, the model has other inputs, a
             vocabulary is missing or has more ids than the tables have rows,
-            or `max_k` is not positive.
+            the tables cannot be stored in `precision`, or `max_k` is not
+            positive.
         RuntimeError: If more was written than the weights account for.
     """
     final = new_version(path, version)
     if max_k < 1:
         raise ValueError(f"`max_k` must be positive. Received: max_k={max_k}")
+    if precision != "float32":
+        model = quantize(model, precision)
     served = ServedModel(model)
     _check(served, vocabularies)
     ids = {name: IdTable(vocabularies[name]) for name in _FEATURES}

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_emb.layers.ragged_reads import RaggedReads
+
 __all__ = ["new_version", "write_saved_model"]
 
 # Names, shapes and the object graph that stand beside the weights.
@@ -79,7 +81,9 @@ def write_saved_model(
         options = tf.saved_model.SaveOptions(
             experimental_custom_gradients=False
         )
-        archive.write_out(temporary, options=options, verbose=False)
+        # Here the endpoints are traced.
+        with RaggedReads():
+            archive.write_out(temporary, options=options, verbose=False)
         _check_size(model, further, temporary)
         if finish is not None:
             finish(temporary)
