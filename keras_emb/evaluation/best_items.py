@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["best_items"]
+__all__ = ["best_items", "unseen_scores"]
 
 
 def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any, Any]:
@@ -27,13 +27,29 @@ def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any, Any]:
         infinity for what is in `seen`; and whether all of `scores` are finite.
     """
     scores = tf.cast(scores, tf.float32)
+    # Among equal values top_k takes the lower index first.
+    top = tf.math.top_k(unseen_scores(scores, seen), places)
+    finite = tf.reduce_all(tf.math.is_finite(scores))
+    return top.indices, top.values, finite
+
+
+def unseen_scores(scores: Any, seen: Any) -> Any:
+    """Scores with which what has been seen comes last.
+
+    >>> unseen_scores(tf.constant([[1.0, 3.0]]), [1]).numpy().tolist()
+    [[1.0, -inf]]
+
+    Args:
+        scores: Floats of shape `(users, items)`.
+        seen: See `best_items`.
+
+    Returns:
+        Tensor of the shape of `scores`.
+    """
     seen = tf.convert_to_tensor(seen, tf.int64)
     unseen = tf.tensor_scatter_nd_update(
         tf.reshape(scores, [-1]),
         seen[:, None],
         tf.fill([tf.size(seen)], -np.inf),
     )
-    # Among equal values top_k takes the lower index first.
-    top = tf.math.top_k(tf.reshape(unseen, tf.shape(scores)), places)
-    finite = tf.reduce_all(tf.math.is_finite(scores))
-    return top.indices, top.values, finite
+    return tf.reshape(unseen, tf.shape(scores))

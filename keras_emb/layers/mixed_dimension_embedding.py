@@ -8,6 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_emb.layers.gather_rows import gather_rows
+from keras_emb.layers.kept_entries import kept_entries
+from keras_emb.layers.ragged_reads import (
+    RaggedReads,
+    pad_rows,
+    ragged_positions,
+)
 from keras_emb.layers.row_index import (
     BLOCK_LENGTH,
     group_rows,
@@ -16,6 +22,13 @@ from keras_emb.layers.row_index import (
     row_blocks,
     row_index_kind,
     small_integer,
+)
+from keras_emb.layers.row_quantization import (
+    SCALE_DTYPE,
+    StoredPrecision,
+    half_values,
+    quantize_values,
+    row_scales,
 )
 
 __all__ = ["MixedDimensionEmbedding"]
@@ -53,6 +66,8 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             any of them.
         mask_storage: For `"mask"`: `"bits"`, one for every coordinate of
             every row, or `"columns"`, a number for every value.
+        precision: `"float16"` or `"int8"`, with a scale for every row, to
+            store the values in; None for the layer's own type.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -75,6 +90,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         num_groups: int | None = None,
         structure: Literal["prefix", "mask"] = "prefix",
         mask_storage: Literal["bits", "columns"] = "bits",
+        precision: StoredPrecision | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trainable", False)
@@ -86,19 +102,24 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             _check_integer("num_groups", num_groups, 1)
         _check_choice("structure", structure, ("prefix", "mask"))
         _check_choice("mask_storage", mask_storage, ("bits", "columns"))
+        if precision is not None:
+            _check_choice("precision", precision, ("float16", "int8"))
         self.vocabulary_size = int(vocabulary_size)
         self.output_dim = int(output_dim)
         self.num_values = int(num_values)
         self.num_groups = num_groups
         self.structure = structure
         self.mask_storage = mask_storage
-        self.packed_values = self.add_weight(
-            shape=(self.num_values + 1,),
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            name="values",
+        self.precision = precision
+        self.packed_values = self._store(
+            "values", (self.num_values + 1,), precision or self.variable_dtype
         )
+        self.scale_weights: list[Any] = []
+        if precision == "int8":
+            self.row_scales = self._store(
+                "row_scales", (self.vocabulary_size, 1), SCALE_DTYPE
+            )
+            self.scale_weights = [self.row_scales]
         self._index: list[Any] = []
         if num_groups is not None:
             # First row, start and size; int32 has no kernels on GPU.
@@ -124,8 +145,8 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             )
         self.built = True
 
-    def _add_index(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
-        weight = self.add_weight(
+    def _store(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        return self.add_weight(
             shape=shape,
             dtype=dtype,
             initializer="zeros",
@@ -133,6 +154,9 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             autocast=False,
             name=name,
         )
+
+    def _add_index(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        weight = self._store(name, shape, dtype)
         self._index.append(weight)
         return weight
 
@@ -162,7 +186,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
                 it does not fit the table.
         """
         rows = np.asarray(rows)
-        kept = _kept_entries(rows.shape, sizes, mask)
+        kept = kept_entries(rows.shape, sizes, mask)
         vocabulary_size, output_dim = rows.shape
         sizes = kept.sum(axis=1, dtype=np.int64)
         num_values = int(sizes.sum())
@@ -198,9 +222,55 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         elif self.structure == "mask":
             self.columns.assign(np.append(np.nonzero(kept)[1], 0))
 
+    def with_precision(self, precision: StoredPrecision) -> Self:
+        """The same table with its values in fewer bytes.
+
+        Args:
+            precision: `"float16"` or `"int8"`.
+
+        Returns:
+            A new table, of the same name.
+
+        Raises:
+            ValueError: If the values do not fit the precision, or the table
+                has one already.
+        """
+        if self.precision is not None:
+            raise ValueError(
+                "`precision` can only be chosen for a table that has none "
+                f"yet. Received: a table in {self.precision}"
+            )
+        copy = type(self).from_config(
+            {**self.get_config(), "precision": precision}
+        )
+        for old, new in zip(self._index, copy._index, strict=True):
+            new.assign(old.value)
+        values = np.asarray(self.packed_values.numpy())
+        if precision == "int8":
+            # The zero at the end belongs to no row.
+            row = np.repeat(np.arange(self.vocabulary_size), self._sizes())
+            largest = np.zeros((self.vocabulary_size, 1), np.float64)
+            np.maximum.at(largest[:, 0], row, np.abs(values[:-1]))
+            scales = row_scales(largest)
+            copy.row_scales.assign(scales)
+            steps = np.append(scales[row, 0], np.float16(1))
+            copy.packed_values.assign(quantize_values(values, steps))
+        else:
+            copy.packed_values.assign(half_values(values))
+        return copy
+
+    def _sizes(self) -> np.ndarray:
+        """How many values each row has."""
+        if self.num_groups is None:
+            sizes = self.row_sizes.numpy().ravel()[: self.vocabulary_size]
+            return np.asarray(sizes, np.int64)
+        groups = self.groups.numpy()
+        lengths = np.diff(groups[:, 0], append=self.vocabulary_size)
+        return np.asarray(np.repeat(groups[:, 2], lengths))
+
     @property
     def value_bytes(self) -> int:
-        """Bytes of the values kept."""
+        """Bytes of the values kept, without the scales of rows."""
         return self.num_values * _itemsize(self.packed_values)
 
     @property
@@ -225,11 +295,37 @@ class MixedDimensionEmbedding(keras.layers.Layer):
 
     def call(self, ids: Any) -> Any:
         ids = tf.convert_to_tensor(ids)
+        flat = tf.reshape(tf.cast(ids, self._integer), [-1])
+        scope = RaggedReads.current()
+        if scope is None:
+            values = self._look_up(flat)
+        else:
+            values = scope.call(self._look_up, flat)
+        if ids.shape.rank != 1:
+            shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
+            values = tf.reshape(values, shape)
+        values.set_shape((*ids.shape, self.output_dim))
+        return values
+
+    def _look_up(self, ids: Any) -> Any:
         # A column of shape (n, 1) from here on.
-        flat = tf.reshape(tf.cast(ids, self._integer), [-1, 1])
-        rows = tf.clip_by_value(flat, 0, self.vocabulary_size - 1)
-        known = tf.equal(rows, flat)
+        ids = ids[:, None]
+        rows = tf.clip_by_value(ids, 0, self.vocabulary_size - 1)
+        known = tf.equal(rows, ids)
         starts, sizes = self._locate(rows)
+        bits = self.structure == "mask" and self.mask_storage == "bits"
+        if RaggedReads.current() is not None and not bits:
+            values = self._read_ragged(starts, sizes, known)
+        else:
+            values = self._read_padded(rows, starts, sizes, known)
+        if self.precision == "int8":
+            scales = gather_rows(self.row_scales, rows[:, 0])
+            values *= tf.cast(scales, values.dtype)
+        return tf.cast(values, self.compute_dtype)
+
+    def _read_padded(
+        self, rows: Any, starts: Any, sizes: Any, known: Any
+    ) -> Any:
         # Hidden entries read the zero at the end, those of unknown ids one
         # past it: an error on CPU, and elsewhere a zero again.
         hidden = tf.where(known, self.num_values, self.num_values + 1)
@@ -242,15 +338,32 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             order = np.arange(self.output_dim, dtype=self._integer)
             shown = tf.less(order, tf.where(known, sizes, 0))
         positions = tf.where(shown, starts + order, hidden)
-        values = gather_rows(self.packed_values, positions)
+        values = self._values_at(positions)
         if self.structure == "mask" and self.mask_storage == "columns":
             values = self._scatter(values, positions)
-        values = tf.cast(values, self.compute_dtype)
-        if ids.shape.rank != 1:
-            shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
-            values = tf.reshape(values, shape)
-        values.set_shape((*ids.shape, self.output_dim))
         return values
+
+    def _read_ragged(self, starts: Any, sizes: Any, known: Any) -> Any:
+        # Unknown ids read what lies past the end: an error.
+        starts = tf.where(known, starts, self.num_values + 1)[:, 0]
+        sizes = tf.where(known, sizes, 1)[:, 0]
+        positions, splits = ragged_positions(starts, sizes)
+        values = self._values_at(positions)
+        if self.structure == "prefix":
+            return pad_rows(values, splits, self.output_dim)
+        places = tf.range(tf.size(positions, tf.int64))
+        row = tf.searchsorted(splits, places, side="right", out_type=tf.int64)
+        column = tf.cast(gather_rows(self.columns, positions), tf.int64)
+        count = tf.size(starts, tf.int64) * self.output_dim
+        values = tf.math.unsorted_segment_sum(
+            values, (row - 1) * self.output_dim + column, count
+        )
+        return tf.reshape(values, [-1, self.output_dim])
+
+    def _values_at(self, positions: Any) -> Any:
+        values = gather_rows(self.packed_values, positions)
+        # Steps are multiplied by their scales in full precision.
+        return values if self.precision is None else tf.cast(values, "float32")
 
     @property
     def _integer(self) -> str:
@@ -317,6 +430,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             "num_groups": self.num_groups,
             "structure": self.structure,
             "mask_storage": self.mask_storage,
+            "precision": self.precision,
         }
 
 
@@ -334,34 +448,6 @@ def _check_choice(name: str, value: Any, choices: tuple[str, str]) -> None:
             f"`{name}` must be {choices[0]!r} or {choices[1]!r}. "
             f"Received: {name}={value!r}"
         )
-
-
-def _kept_entries(shape: tuple[int, ...], sizes: Any, mask: Any) -> np.ndarray:
-    if (sizes is None) == (mask is None):
-        raise ValueError(
-            "Exactly one of `sizes` and `mask` must be given. Received: "
-            f"{'neither' if sizes is None else 'both'}"
-        )
-    if len(shape) != 2:
-        raise ValueError(f"`rows` must be a matrix. Received: shape {shape}")
-    if sizes is None:
-        kept = np.asarray(mask)
-        if kept.shape != shape or not np.isin(kept, (0, 1)).all():
-            raise ValueError(
-                f"`mask` must be booleans of shape {shape}. Received: shape "
-                f"{kept.shape}, dtype {kept.dtype}"
-            )
-        return kept.astype(bool)
-    sizes = np.asarray(sizes)
-    if sizes.shape != shape[:1] or (
-        not np.isin(sizes, np.arange(shape[1] + 1)).all()
-    ):
-        raise ValueError(
-            f"`sizes` must be {shape[0]} integers between 0 and {shape[1]}. "
-            f"Received: shape {sizes.shape}, from {sizes.min(initial=0)} to "
-            f"{sizes.max(initial=0)}"
-        )
-    return np.arange(shape[1]) < sizes[:, None]
 
 
 def _itemsize(weight: Any) -> int:
