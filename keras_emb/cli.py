@@ -55,6 +55,12 @@ _Resume = Annotated[
 ]
 
 
+class _Precision(enum.StrEnum):
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
+
+
 class Listed(enum.StrEnum):
     """What there is a list of."""
 
@@ -140,6 +146,9 @@ def export(
             help="Store the vectors a graph was propagated for, and no graph."
         ),
     ] = False,
+    precision: Annotated[
+        _Precision, typer.Option(help="Type of the stored values.")
+    ] = _Precision.float32,
 ) -> None:
     """Writes a model as a SavedModel, in a new version folder."""
     import dataclasses
@@ -152,7 +161,7 @@ def export(
         saved = dataclasses.replace(
             saved, model=compression.precompute(saved.model)
         )
-    typer.echo(str(saved.served.export(to)))
+    typer.echo(str(saved.served.export(to, precision=precision.value)))
 
 
 @app.command()

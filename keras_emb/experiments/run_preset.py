@@ -3,13 +3,19 @@
 import dataclasses
 import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import yaml
 
-from keras_emb.compression import MemoryReport, memory_report, precompute
+from keras_emb.compression import (
+    MemoryReport,
+    memory_report,
+    precompute,
+    quantize,
+)
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
@@ -19,6 +25,7 @@ from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.streams import StreamExperimentConfig
 from keras_emb.presets import EmbeddingSizeModel
+from keras_emb.presets.embedding_size_model import Precision
 from keras_emb.zoo.presets import preset_folder
 
 __all__ = ["preset_of_run", "rebuild_command"]
@@ -91,6 +98,7 @@ def preset_of_run(
                 f"{metric} of {value:.6f}, which was {recorded[metric]:.6f}"
             )
     metadata["metrics"][saved.measured_part] = measured
+    metadata["saved_model"] = _served(saved, measured, data_dir)
     model = EmbeddingSizeModel(
         saved.model, saved.vocabularies, saved.assignment, metadata
     )
@@ -174,6 +182,26 @@ def _dense_twin(saved: SavedRun, memory: MemoryReport) -> dict[str, Any]:
         first = cell["per_seed"][0]
         twin.update(method=method, metrics=first["metrics"]["test"])
     return twin
+
+
+def _served(
+    saved: SavedRun, measured: Mapping[str, float], data_dir: str | None
+) -> dict[str, Any]:
+    """Bytes on disk and quality of the SavedModel in every precision."""
+    found = {}
+    for precision in get_args(Precision):
+        if precision == "float32":
+            metrics = dict(measured)
+        else:
+            model = quantize(saved.model, precision)
+            changed = dataclasses.replace(saved, model=model)
+            metrics = changed.measure(data_dir)
+        with tempfile.TemporaryDirectory() as folder:
+            version = saved.served.export(folder, precision=precision)
+            files = (path for path in version.rglob("*") if path.is_file())
+            num_bytes = sum(path.stat().st_size for path in files)
+        found[precision] = {"bytes": num_bytes, "metrics": metrics}
+    return found
 
 
 def _as_yaml(value: Any) -> str:

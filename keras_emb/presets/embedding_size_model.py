@@ -12,7 +12,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_emb.compression import SizeAssignment, memory_report
+from keras_emb.compression import (
+    SizeAssignment,
+    memory_report,
+    quantize,
+)
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import find_tables, table_features
 from keras_emb.presets.card import write_card
@@ -42,7 +46,9 @@ from keras_emb.zoo.presets import (
     preset_names,
 )
 
-__all__ = ["EmbeddingSizeModel"]
+__all__ = ["EmbeddingSizeModel", "Precision"]
+
+Precision = Literal["float32", "float16", "int8"]
 
 _SIZES_FILE = "sizes.npz"
 _PICTURE_FILE = "sizes.png"
@@ -288,11 +294,12 @@ class EmbeddingSizeModel:
 
         Returns:
             Raw ids of items and their scores, each of shape `(n, k)`, the
-            best first, of equal scores the lower row.
+            best first, of equal scores the lower row. A place that no item is
+            left for holds the id `-1` or `""`, and the score minus infinity.
 
         Raises:
             ValueError: If the model has other inputs than a user and an item
-                or more than one score, or fewer than `k` items are left.
+                or more than one score, or there are fewer than `k` items.
         """
         user_rows = self._as_rows("user", users, by)
         if seen is None:
@@ -313,32 +320,51 @@ class EmbeddingSizeModel:
         rows, scores = self._recommenders[k](user_rows, seen_rows)
         if by == "row":
             return rows, scores
-        return self.vocabularies["item"].raw(rows), scores
+        ids = self.vocabularies["item"].raw(np.maximum(rows, 1))
+        nobody = "" if ids.dtype.kind == "U" else -1
+        return np.where(rows > 0, ids, nobody), scores
 
     def export(
         self,
         path: str | os.PathLike[str],
         *,
         version: int | None = None,
+        precision: Precision = "float32",
     ) -> Path:
-        """Writes the model as a SavedModel.
+        """Writes the model as a SavedModel that speaks in raw ids.
+
+        A recommender of users and items can be asked for scores, lists and
+        vectors, see `keras_emb.serving.export_recommender`; any other model
+        for what it predicts of rows, see `keras_emb.export_for_serving`.
 
         Args:
             path: Folder of all versions of the model.
             version: Positive integer; the next one by default.
+            precision: Type in which the values of tables are stored.
 
         Returns:
             The folder `<path>/<version>`.
 
         Raises:
-            ValueError: If the version exists already.
+            ValueError: If the version exists already, or the tables cannot be
+                stored so.
         """
-        from keras_emb.serving import export_for_serving
+        from keras_emb.serving import export_for_serving, export_recommender
 
         path = Path(path)
-        return export_for_serving(
-            self.model, path, version=version or _next_version(path)
-        )
+        version = _next_version(path) if version is None else version
+        if set(self._num_rows) == {"user", "item"}:
+            return export_recommender(
+                self.model,
+                self.vocabularies,
+                path,
+                version=version,
+                precision=precision,
+            )
+        model = self.model
+        if precision != "float32":
+            model = quantize(model, precision)
+        return export_for_serving(model, path, version=version)
 
     def _as_rows(
         self, feature: str, values: Any, by: str

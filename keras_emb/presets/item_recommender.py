@@ -50,7 +50,7 @@ class ItemRecommender:
                 f"`k` must be a number of items between 1 and {known - 1}. "
                 f"Received: k={k}"
             )
-        self._item_rows = num_rows["item"]
+        self._item_rows, self._k = num_rows["item"], k
         ranker: type[CodeRanker] | type[PairRanker]
         ranker = CodeRanker if hasattr(model, "encode") else PairRanker
         self._ranker = ranker(
@@ -72,14 +72,15 @@ class ItemRecommender:
             seen: For each the rows of items to leave out.
 
         Returns:
-            Rows of items and their scores, `(n, k)`.
+            Rows of items and their scores, `(n, k)`. A place that no item is
+            left for holds row 0 and minus infinity.
 
         Raises:
-            ValueError: If a user has fewer than `k` items left, or a score
-                is not finite.
+            ValueError: If a score is not finite.
         """
         rank: Any = self._ranker.start()
-        rows, scores = [], []
+        rows = [np.zeros((0, self._k), np.int32)]
+        scores = [np.zeros((0, self._k), np.float32)]
         for first in range(0, len(users), self._block):
             part = slice(first, first + self._block)
             found = rank(users[part], self._left_out(seen[part]))
@@ -89,13 +90,7 @@ class ItemRecommender:
                     "`model` must give every pair a finite score. "
                     "Received: scores that are not finite"
                 )
-            if np.isneginf(best).any():
-                raise ValueError(
-                    f"`k` must be at most the number of items a user has not "
-                    f"seen. Received: k={items.shape[1]}, for user number "
-                    f"{first + int(np.isneginf(best).any(axis=1).argmax())}"
-                )
-            rows.append(items)
+            rows.append(np.where(np.isneginf(best), 0, items))
             scores.append(best)
         return np.concatenate(rows), np.concatenate(scores)
 

@@ -166,6 +166,17 @@ def test_rows_without_an_id_are_never_recommended(models):
     assert all(set(row) == set(ITEMS[:3]) for row in items.tolist())
 
 
+def test_places_that_no_item_is_left_for_are_empty(models):
+    items, scores = models["prefix"].recommend(
+        ["ann", "bob"], k=4, seen=[ITEMS[:3], []]
+    )
+    assert set(items[0, :3]) == set(ITEMS[3:]) and items[0, 3] == -1
+    assert np.isneginf(scores[0, 3]) and np.isfinite(scores[1]).all()
+    rows, _ = models["prefix"].recommend([1], 4, seen=[[1, 2, 3]], by="row")
+    assert rows[0, 3] == 0
+    assert models["prefix"].recommend([], 2, by="row")[0].shape == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -179,7 +190,6 @@ def test_rows_without_an_id_are_never_recommended(models):
         (lambda m: m.recommend(["ann"], by="name"), "'id' or 'row'"),
         (lambda m: m.recommend(["ann"], k=7), "between 1 and 6"),
         (lambda m: m.recommend(["ann"], k=0), "between 1 and 6"),
-        (lambda m: m.recommend(["ann"], 6, seen=[[70]]), "has not seen"),
         (lambda m: m.recommend(["ann"], 2, seen=[]), "of every user"),
         (lambda m: m.rows({"movie": [1]}), "Received: 'movie'"),
     ],
