@@ -161,11 +161,14 @@ def _protocol(config: AnyExperimentConfig) -> str:
 def _seeds(config: Any) -> str:
     count = len(config.seeds)
     trials = getattr(config, "tuning_trials", None) or config.trials
-    return (
+    tuned = (
         f"Settings were chosen on the validation part, out of {trials} for "
-        f"each method; {count} seed{'s were' if count > 1 else ' was'} run, "
-        "and both columns are of the first."
+        "each method"
+        if trials > 1
+        else "Nothing was tuned: each method had one trial"
     )
+    run = f"{count} seeds were run" if count > 1 else "one seed was run"
+    return f"{tuned}; {run}, and all figures here are of the first."
 
 
 def _dense_twin(saved: SavedRun, memory: MemoryReport) -> dict[str, Any]:

@@ -144,8 +144,12 @@ def _served(metadata: Mapping[str, Any]) -> str:
     if not served:
         return ""
     names = list(next(iter(served.values()))["metrics"])
+    lists = [int(name.partition("@")[2]) for name in names if "@" in name]
+    if lists:
+        names = [name for name in names if name.endswith(f"@{max(lists)}")]
+    part = "hindsight" if "hindsight" in metadata["metrics"] else "test"
     table = _table(
-        ["precision", "bytes on disk", *(f"test {name}" for name in names)],
+        ["precision", "bytes on disk", *(f"{part} {name}" for name in names)],
         (
             [
                 precision,
