@@ -105,12 +105,14 @@ def _signature(name: str, member: Any) -> str:
         for key, parameter in signature.parameters.items()
         if key not in ("self", "cls")
     ]
-    return name + str(
+    text = str(
         signature.replace(
             parameters=parameters,
             return_annotation=inspect.Signature.empty,
         )
     )
+    # A function as a default: its name, not where it lies in memory.
+    return name + re.sub(r"<function ([\w.]+) at 0x\w+>", r"\1", text)
 
 
 def _markdown(docstring: str) -> Iterator[str]:

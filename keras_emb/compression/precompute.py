@@ -79,8 +79,9 @@ def _live_columns(
     users: np.ndarray, items: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The columns that add something to a dot product; at least one."""
-    live = users.any(axis=0) & items.any(axis=0)
-    live[0] |= not live.any()
+    live = np.flatnonzero(users.any(axis=0) & items.any(axis=0))
+    if not live.size:
+        live = np.zeros(1, np.int64)
     return users[:, live], items[:, live]
 
 

@@ -310,8 +310,8 @@ class EmbeddingSizeModel:
                 f"({len(user_rows)}). Received: {len(seen)}"
             )
         seen_rows = [
-            self._as_rows("item", list(items), by) if list(items) else ()
-            for items in map(tuple, seen)
+            self._as_rows("item", items, by) if items else np.zeros(0, np.int32)
+            for items in map(list, seen)
         ]
         if k not in self._recommenders:
             self._recommenders[k] = ItemRecommender(
@@ -321,7 +321,7 @@ class EmbeddingSizeModel:
         if by == "row":
             return rows, scores
         ids = self.vocabularies["item"].raw(np.maximum(rows, 1))
-        nobody = "" if ids.dtype.kind == "U" else -1
+        nobody: Any = "" if ids.dtype.kind == "U" else -1
         return np.where(rows > 0, ids, nobody), scores
 
     def export(
