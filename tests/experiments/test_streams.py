@@ -9,7 +9,10 @@ import pytest
 
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Vocabulary, load_stream, task_labels
-from keras_emb.experiments.any_experiment import load_experiment
+from keras_emb.experiments.any_experiment import (
+    load_experiment,
+    run_any_experiment,
+)
 from keras_emb.experiments.config import ExperimentConfig, experiment_names
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.report import write_report
@@ -168,6 +171,29 @@ def test_a_preset_of_a_stream_is_measured_in_hindsight(run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "hindsight loss:" in done.stdout
     assert "replaying the stream: keras-emb run autoemb" in done.stdout
+
+
+def test_rows_may_be_kept_free_for_ids_to_come(tmp_path):
+    stream = load_stream("synthetic", order="permuted")
+    rows = {n: len(v) + 7 for n, v in stream.vocabularies.items()}
+    config = load_experiment(
+        NAME,
+        [
+            *SETTINGS[:-3],
+            "seeds=[0]",
+            "methods=[autoemb_hard]",
+            f"stream.options={{capacity: {rows}}}",
+        ],
+    )
+    run_any_experiment(config, tmp_path / "run")
+    preset = SavedRun.load(tmp_path / "run").served
+    for name, table in preset.sizes.tables.items():
+        assert table.rows == rows[name]
+        # Every id keeps the row it got when it came up.
+        ids = stream.vocabularies[name].vocabulary().raw_ids
+        np.testing.assert_array_equal(preset.vocabularies[name].raw_ids, ids)
+    items, _ = preset.recommend(preset.vocabularies["user"].raw_ids[:3], k=5)
+    assert set(items.ravel()) <= set(preset.vocabularies["item"].raw_ids)
 
 
 def test_a_killed_run_ends_the_same(run, tmp_path):

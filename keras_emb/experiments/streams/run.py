@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_emb.compression import compact
 from keras_emb.datasets import InteractionStream, count_popularity
 from keras_emb.experiments.json_file import read_json, write_json
@@ -96,9 +98,16 @@ def _write_artifacts(
     )
     model, assignment, record, search = bench.hard(unit)
     started = time.monotonic()
-    small, compaction = compact(model, assignment, row_order="fold")
+    # Rows that are free for ids to come have no id to be renumbered with.
+    full = all(len(v) == v.capacity for v in stream.vocabularies.values())
+    small, compaction = compact(
+        model, assignment, row_order="fold" if full else "keep"
+    )
     features = table_features(model)
-    orders = compaction.feature_orders
+    orders = {
+        name: compaction.feature_orders.get(name, np.arange(v.capacity))
+        for name, v in stream.vocabularies.items()
+    }
     sizes = {
         name: assignment.sizes(name)[orders[features[name]]]
         for name in assignment.tables
@@ -119,6 +128,8 @@ def _write_artifacts(
         path,
         {
             name: vocabulary.vocabulary().reorder(orders[name])
+            if full
+            else vocabulary.vocabulary()
             for name, vocabulary in stream.vocabularies.items()
         },
     )
