@@ -111,7 +111,7 @@ def export_recommender(
     archive.add_variable_collection("raw_ids", raw_ids)
     for table in ids.values():
         archive.track(table)
-    return write_saved_model(archive, model, final, further=raw_ids)
+    return write_saved_model(archive, served, final, further=raw_ids)
 
 
 def _check(served: ServedModel, vocabularies: Mapping[str, Vocabulary]) -> None:
