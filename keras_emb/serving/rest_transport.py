@@ -120,19 +120,15 @@ class RestTransport:
             raise ServingError(code, f"{url}: {error}") from error
 
 
-def _as_json(value: np.ndarray) -> Any:
-    if value.dtype != object:
-        return value.tolist()
-    if value.ndim:
+def _as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"b64": base64.b64encode(value).decode()}
+    if value.dtype == object:
         return [_as_json(part) for part in value]
-    return _text(value.item())
-
-
-def _text(value: bytes) -> Any:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
+    return value.tolist()
 
 
 def _from_json(value: Any, spec: Any) -> np.ndarray:
