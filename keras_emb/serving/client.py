@@ -178,7 +178,12 @@ class Client:
         self, name: str, by_row: bool, **values: Any
     ) -> dict[str, npt.NDArray[Any]]:
         if self._signatures is None:
-            self._signatures = self._transport.signatures()
+            # What begins with two underscores is for the server alone.
+            self._signatures = {
+                key: definition
+                for key, definition in self._transport.signatures().items()
+                if not key.startswith("__")
+            }
         signature = f"{name}_rows" if by_row else name
         if signature not in self._signatures:
             raise ValueError(

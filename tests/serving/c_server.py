@@ -56,7 +56,11 @@ def signature_defs(folder):
     saved = saved_model_pb2.SavedModel.FromString(
         (Path(folder) / "saved_model.pb").read_bytes()
     )
-    return dict(saved.meta_graphs[0].signature_def)
+    return {
+        name: definition
+        for name, definition in saved.meta_graphs[0].signature_def.items()
+        if not name.startswith("__")
+    }
 
 
 class CServer:
