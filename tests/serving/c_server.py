@@ -107,11 +107,9 @@ class CServer:
             for name, tensor in response.outputs.items()
         }
 
-    @property
-    def resident_kilobytes(self):
-        """Memory of the process."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])
+    def status(self):
+        """What Linux says of the process."""
+        return Path(f"/proc/{self._process.pid}/status").read_text()
 
     def close(self):
         self._process.stdin.close()
