@@ -40,6 +40,7 @@ from keras_emb.layers import (
     table_features,
 )
 from keras_emb.optimizers import SparseAdam, deduplicate
+from keras_emb.presets import EmbeddingSizeModel
 from keras_emb.search import (
     CIESS,
     DNIS,
@@ -81,6 +82,7 @@ __all__ = [
     "CompactionReport",
     "DenseEmbedding",
     "DotProduct",
+    "EmbeddingSizeModel",
     "FullRanking",
     "GraphPropagation",
     "IntoDense",

@@ -86,6 +86,16 @@ class Budget:
             return cls(num_bytes=int(budget))
         return cls(share=float(budget))
 
+    def halved(self) -> "Budget":
+        """Half of it, at least a byte.
+
+        >>> Budget.of(0.5).halved().share
+        0.25
+        """
+        if self.share is not None:
+            return dataclasses.replace(self, share=self.share / 2)
+        return dataclasses.replace(self, num_bytes=max(1, self.num_bytes // 2))
+
     def num_parameters(self, dense_parameters: int) -> int:
         """Most parameters a share allows.
 

@@ -1,7 +1,9 @@
 """Measuring quality."""
 
+from keras_emb.evaluation.code_ranker import CodeRanker
 from keras_emb.evaluation.entity_quality import quality_of_entities
 from keras_emb.evaluation.full_ranking import FullRanking
+from keras_emb.evaluation.pair_ranker import PairRanker
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.prequential import (
     mean_by_popularity,
@@ -14,7 +16,9 @@ from keras_emb.evaluation.ranking_result import RankingResult
 from keras_emb.evaluation.rating_metrics import rating_metrics
 
 __all__ = [
+    "CodeRanker",
     "FullRanking",
+    "PairRanker",
     "Predictor",
     "RankingResult",
     "mean_by_popularity",

@@ -8,13 +8,13 @@ import tensorflow as tf
 __all__ = ["best_items", "unseen_scores"]
 
 
-def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any]:
+def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any, Any]:
     """The items with the highest scores, of equal ones the first.
 
     >>> import tensorflow as tf
-    >>> items, finite = best_items(tf.constant([[1.0, 3.0, 3.0]]), [1], 2)
-    >>> items.numpy().tolist(), bool(finite)
-    ([[2, 0]], True)
+    >>> items, best, finite = best_items(tf.constant([[1.0, 3.0, 3.0]]), [1], 2)
+    >>> items.numpy().tolist(), best.numpy().tolist(), bool(finite)
+    ([[2, 0]], [[3.0, 1.0]], True)
 
     Args:
         scores: Floats of shape `(users, items)`.
@@ -23,13 +23,14 @@ def best_items(scores: Any, seen: Any, places: int) -> tuple[Any, Any]:
         places: How many items, at most `items`.
 
     Returns:
-        Items of shape `(users, places)`, int32, and whether all scores are
-        finite.
+        Items of shape `(users, places)`, int32; their scores, float32, minus
+        infinity for what is in `seen`; and whether all of `scores` are finite.
     """
     scores = tf.cast(scores, tf.float32)
     # Among equal values top_k takes the lower index first.
     top = tf.math.top_k(unseen_scores(scores, seen), places)
-    return top.indices, tf.reduce_all(tf.math.is_finite(scores))
+    finite = tf.reduce_all(tf.math.is_finite(scores))
+    return top.indices, top.values, finite
 
 
 def unseen_scores(scores: Any, seen: Any) -> Any:

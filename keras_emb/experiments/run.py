@@ -29,10 +29,10 @@ from keras_emb.experiments.plots import (
 )
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.unit import Unit
 from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 from keras_emb.training import TrainingRecord
 

@@ -160,8 +160,12 @@ class PopularityController(keras.layers.Layer):
         self.input_normalization = self._normalization("input_normalization")
         self.input_normalization.build((None, width))
         width += self.use_last_weights * self.num_sizes + self.use_last_loss
+        # No bias: the normalization that follows would take it away again.
         self.hidden = keras.layers.Dense(
-            self.hidden_units, dtype="float32", name="hidden"
+            self.hidden_units,
+            use_bias=False,
+            dtype="float32",
+            name="hidden",
         )
         self.hidden.build((None, width))
         self.hidden_normalization = self._normalization("hidden_normalization")

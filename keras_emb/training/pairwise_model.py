@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_emb.layers.feature_frontier import feature_frontier
 from keras_emb.training.bpr_loss import BPRLoss
 from keras_emb.training.triplet_sampler import TripletSampler
 
@@ -61,11 +62,23 @@ class PairwiseModel(keras.Model):
         self.l2 = l2
         self._replicas = replicas
         self._count = batch_size // replicas
-        # One pass through the model gives scores and rows alike.
-        self._scorer = (
-            keras.Model(model.inputs, {"score": model.output, **rows})
-            if l2
-            else model
+        outputs = {"score": model.output, **(rows if l2 else {})}
+        frontier = feature_frontier(keras.Model(model.input, outputs), "user")
+        parts = {str(number): part for number, part in enumerate(frontier)}
+        # What the model makes of a user alone is made once for both items.
+        self._user_part = keras.Model(model.input["user"], parts)
+        lone = {id(part) for part in frontier}
+        self._pair_part = keras.Model(
+            [model.input["item"], *frontier],
+            {
+                k: tensor
+                for k, tensor in outputs.items()
+                if id(tensor) not in lone
+            },
+        )
+        self._user_squares = next(
+            (k for k, part in parts.items() if part is outputs.get("user")),
+            None,
         )
         self.built = True
 
@@ -89,14 +102,13 @@ class PairwiseModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         users, positives, negatives = self.sampler(data[0], self._count)
-        pairs = {
-            "user": tf.concat([users, users], 0),
-            "item": tf.concat([positives, negatives], 0),
-        }
+        items = tf.concat([positives, negatives], 0)
         with tf.GradientTape() as tape:
-            outputs = self._scorer(pairs, training=True)
-            scores = outputs["score"] if self.l2 else outputs
-            scores = tf.transpose(tf.reshape(scores, (2, self._count)))
+            parts = self._user_part(users, training=True)
+            pairs = [items, *(tf.concat([p, p], 0) for p in parts.values())]
+            outputs = self._pair_part(pairs, training=True)
+            scores = tf.reshape(outputs["score"], (2, self._count))
+            scores = tf.transpose(scores)
             loss = self._compute_loss(
                 x=pairs,
                 y=tf.constant([[1.0, 0.0]]) * tf.ones_like(scores),
@@ -106,13 +118,17 @@ class PairwiseModel(keras.Model):
             )
             self._loss_tracker.update_state(loss * self._replicas)
             if self.l2:
-                loss += self.l2 * self._penalty(outputs)
+                loss += self.l2 * self._penalty(parts, outputs)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return dict(self.get_metrics_result())
 
-    def _penalty(self, outputs: Any) -> Any:
+    def _penalty(self, parts: Any, outputs: Any) -> Any:
         # Each user stands in two pairs and counts once.
-        users = outputs["user"][: self._count]
+        users = (
+            outputs["user"][: self._count]
+            if self._user_squares is None
+            else parts[self._user_squares]
+        )
         squares = tf.reduce_sum(users) + tf.reduce_sum(outputs["item"])
         return tf.cast(squares, tf.float32) / (self._count * self._replicas)

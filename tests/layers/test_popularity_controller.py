@@ -85,7 +85,9 @@ def oracle(layer, popularity, last_weights=None, last_loss=None, training=0):
         return gamma * (values - mean) / np.sqrt(variance + 1e-5) + beta
 
     def dense(part, values):
-        return values @ part.kernel.numpy() + part.bias.numpy()
+        return values @ part.kernel.numpy() + (
+            part.bias.numpy() if part.use_bias else 0
+        )
 
     rows = bucket(popularity, layer.cap)
     if layer.popularity_input == "one_hot":

@@ -51,7 +51,9 @@ def oracle(model, training):
 
     def dense(name, values):
         layer = model.get_layer(name)
-        return values @ layer.kernel.numpy() + layer.bias.numpy()
+        return values @ layer.kernel.numpy() + (
+            layer.bias.numpy() if layer.use_bias else 0
+        )
 
     rows = [model.tables[name].values()[ids] for name, ids in IDS.items()]
     hidden = normal("input_normalization", np.concatenate(rows, 1))

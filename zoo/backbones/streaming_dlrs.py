@@ -79,9 +79,10 @@ class StreamingDLRS(Backbone):
         rows = keras.layers.Concatenate(name="concatenate")(
             [tables[name](inputs[name]) for name in inputs]
         )
-        hidden = keras.layers.Dense(hidden_units, name="hidden_0")(
-            normalization("input_normalization")(rows)
-        )
+        # No bias: the normalization that follows would take it away again.
+        hidden = keras.layers.Dense(
+            hidden_units, use_bias=False, name="hidden_0"
+        )(normalization("input_normalization")(rows))
         hidden = keras.layers.Activation("tanh", name="tanh")(
             normalization("hidden_normalization")(hidden)
         )

@@ -87,6 +87,8 @@ class RankingExperimentConfig:
             is trained past its best, as a cut undoes what it overfits.
         alignment_power: Power of the popularity that weighs the rows where
             tables are aligned.
+        aligned_rate: What the learning rate is multiplied by where training
+            goes on from cut tables.
         searches: Searches by the name of the method they make.
         episodes: Episodes of a search.
         iterations: Iterations of an episode.
@@ -112,6 +114,7 @@ class RankingExperimentConfig:
     cutoffs: tuple[int, ...] = (5, 10, 20)
     pretrain_steps: int = 1000
     alignment_power: float = 0.5
+    aligned_rate: float = 0.1
     searches: dict[str, CiessConfig] = dataclasses.field(default_factory=dict)
     episodes: int = 30
     iterations: int = 10
@@ -138,6 +141,7 @@ class RankingExperimentConfig:
             "seeds": bool(self.seeds) and min(self.seeds) >= 0,
             "trials": self.trials >= 1,
             "pretrain_steps": self.pretrain_steps >= 0,
+            "aligned_rate": self.aligned_rate > 0,
             "episodes": self.episodes >= 1,
             "iterations": self.iterations >= 1,
             "memory_weight": self.memory_weight >= 0,

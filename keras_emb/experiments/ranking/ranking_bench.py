@@ -191,6 +191,7 @@ class RankingBench:
         rate = self._trial(unit).get("learning_rate", 1.0)
         sizes = self._sizes(unit)
         if self._starts_aligned(unit.method):
+            rate *= self._config.aligned_rate
             recommender = self._recommender("aligned", unit.seed, rate)
             recommender.start(sizes)
         else:

@@ -9,12 +9,11 @@ from typing import Any
 
 from keras_emb.compression import compact
 from keras_emb.datasets import InteractionStream, count_popularity
-from keras_emb.datasets.load import load_stream
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.streams.config import StreamExperimentConfig
+from keras_emb.experiments.streams.open_stream import open_stream
 from keras_emb.experiments.streams.plots import (
     plot_along,
     plot_by_popularity,
@@ -24,6 +23,7 @@ from keras_emb.experiments.streams.result import build_stream_result
 from keras_emb.experiments.streams.stream_bench import StreamBench
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 from keras_emb.layers import table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 
 __all__ = ["run_stream_experiment"]
@@ -65,13 +65,7 @@ def run_stream_experiment(
     with RunFolder(out, config, resume=resume) as folder:
         if folder.is_complete:
             return dict(read_json(folder.path / "result.json"))
-        stream = load_stream(
-            config.stream.name,
-            order=config.stream.order,  # type: ignore[arg-type]
-            data_dir=data_dir,
-            seed=config.stream.seed,
-            **config.stream.options,
-        )
+        stream = open_stream(config.stream, data_dir)
         bench = StreamBench(
             config,
             stream,

@@ -25,6 +25,7 @@ from keras_emb.search.ciess.within_budget import (
     average_candidate,
     best_candidates,
     check_reachable,
+    is_reachable,
 )
 
 __all__ = ["CIESS"]
@@ -65,9 +66,9 @@ class CIESS:
             full-size model (paper) or `"raw"` (reference code; ask for a
             memory weight some ten times smaller).
         num_candidates: The paper's l, candidates retrained for a budget.
-        num_averaged: One of them is the average of this many of the best
-            near the budget, without the noise of exploration: our step; 0 as
-            in the paper.
+        num_averaged: The first two of them are averages of this many of the
+            best near the budget, and near half of it, without the noise of
+            exploration: our step; 0 as in the paper.
         exploration: Noise and walk.
         td3: Constants of TD3.
         policies: Folder written by `save_policies`: its policies are applied
@@ -215,8 +216,9 @@ class CIESS:
         """The best of what the search tried within a budget.
 
         arXiv 2304.03501, Equation 15. Where the search tried nothing so
-        small, candidates are shrunk in proportion. The first is the average
-        of the best near the budget, unless `num_averaged` is 0.
+        small, candidates are shrunk in proportion. Unless `num_averaged` is
+        0, the first is the average of the best near the budget, and the
+        second that of the best near half of it: less can be better.
 
         Args:
             budget: Share of the parameters, or bytes.
@@ -232,12 +234,7 @@ class CIESS:
         best = best_candidates(
             self.record, self.d_max, budget, self.num_candidates
         )
-        if self.num_averaged:
-            average = average_candidate(
-                self.record, self.d_max, budget, self.num_averaged
-            )
-            best = [average, *best][: self.num_candidates]
-        return best
+        return [*self._averages(budget), *best][: self.num_candidates]
 
     def assign(self, budget: Budget | float | int) -> SizeAssignment:
         """Chooses among the candidates for a budget.
@@ -259,7 +256,7 @@ class CIESS:
         scores = [self._retrained(candidate) for candidate in candidates]
         best = candidates[int(np.argmax(scores))]
         tried = {candidate.digest for candidate in self.record}
-        averaged = self.num_averaged > 0 and best is candidates[0]
+        averaged = best.digest in {a.digest for a in self._averages(budget)}
         origin = {
             "method": "ciess",
             "seed": self.seed,
@@ -348,6 +345,15 @@ class CIESS:
         }
         self._state.trace.append(entry)
         return entry
+
+    def _averages(self, budget: Budget) -> list[Candidate]:
+        if not self.num_averaged:
+            return []
+        return [
+            average_candidate(self.record, self.d_max, one, self.num_averaged)
+            for one in (budget, budget.halved())
+            if is_reachable(self._rows, self.d_max, one)
+        ]
 
     def _retrained(self, candidate: Candidate) -> float:
         scores = self._state.scores

@@ -13,6 +13,7 @@ __all__ = [
     "best_candidates",
     "check_reachable",
     "fits",
+    "is_reachable",
     "shrink",
 ]
 
@@ -41,10 +42,24 @@ def fits(sizes: SizeAssignment, budget: Budget) -> bool:
     return True
 
 
+def is_reachable(rows: Mapping[str, int], d_max: int, budget: Budget) -> bool:
+    """Whether a budget has room for one coordinate a row: sizes start at 1.
+
+    >>> is_reachable({"user": 10}, 4, Budget.of(0.25))
+    True
+
+    Args:
+        rows: Number of entities by side.
+        d_max: Full width.
+        budget: Share of the parameters, or bytes.
+    """
+    return fits(_narrowest(rows, d_max), budget)
+
+
 def check_reachable(
     rows: Mapping[str, int], d_max: int, budget: Budget
 ) -> None:
-    """Makes sure that a budget has room for one coordinate a row.
+    """Makes sure that a budget `is_reachable`.
 
     >>> check_reachable({"user": 10}, 4, Budget.of(0.25))
 
@@ -54,12 +69,10 @@ def check_reachable(
         budget: Share of the parameters, or bytes.
 
     Raises:
-        ValueError: If it has not: sizes start at 1.
+        ValueError: If it is not.
     """
-    least = SizeAssignment.uniform(
-        {side: (count, d_max) for side, count in rows.items()}, 1
-    )
-    if not fits(least, budget):
+    if not is_reachable(rows, d_max, budget):
+        least = _narrowest(rows, d_max)
         raise ValueError(
             "`budget` must have room for one coordinate of every row: a share "
             f"of {least.kept_share:.4g} or "
@@ -197,6 +210,12 @@ def shrink(candidate: Candidate, d_max: int, budget: Budget) -> Candidate:
         {side: sizes.sizes(side) for side in candidate.sizes},
         candidate.quality,
         candidate.score,
+    )
+
+
+def _narrowest(rows: Mapping[str, int], d_max: int) -> SizeAssignment:
+    return SizeAssignment.uniform(
+        {side: (count, d_max) for side, count in rows.items()}, 1
     )
 
 

@@ -98,18 +98,19 @@ class TestWithAgents:
         assert sizes.origin["scores"] == scores
         assert not sizes.origin["shrunk"]
 
-    def test_an_average_competes_where_it_is_asked_for(self, done):
+    def test_averages_compete_where_they_are_asked_for(self, done):
         done.num_averaged = 4
         try:
-            average, *others = done.candidates(0.6)
+            average, less, other = done.candidates(0.6)
             sizes = done.assign(0.6)
         finally:
             done.num_averaged = 0
-        assert others == done.candidates(0.6)[:2]
-        assert average.mean_size <= 0.6 * D_MAX
+        assert other == done.candidates(0.6)[0]
+        assert 0.3 * D_MAX < average.mean_size <= 0.6 * D_MAX
+        assert less.mean_size <= 0.3 * D_MAX
         scores = sizes.origin["scores"]
         assert len(scores) == 3
-        assert sizes.origin["averaged"] == (np.argmax(scores) == 0)
+        assert sizes.origin["averaged"] == (np.argmax(scores) < 2)
         assert not sizes.origin["shrunk"]
 
     def test_the_trace_tells_what_happened(self, done):
