@@ -308,45 +308,48 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         return values
 
     def _look_up(self, ids: Any) -> Any:
-        # A column of shape (n, 1) from here on.
-        ids = ids[:, None]
-        rows = tf.clip_by_value(ids, 0, self.vocabulary_size - 1)
-        known = tf.equal(rows, ids)
+        scope = RaggedReads.current()
+        known = None
+        rows = ids
+        if scope is None or not scope.rows_only:
+            rows = tf.clip_by_value(ids, 0, self.vocabulary_size - 1)
+            known = tf.equal(rows, ids)
         starts, sizes = self._locate(rows)
-        bits = self.structure == "mask" and self.mask_storage == "bits"
-        if RaggedReads.current() is not None and not bits:
-            values = self._read_ragged(starts, sizes, known)
+        if known is not None:
+            # Unknown ids read what lies past the end: an error on CPU, and
+            # elsewhere a zero.
+            starts = tf.where(known, starts, self.num_values + 1)
+            sizes = tf.where(known, sizes, 1)
+        if self.structure == "mask" and self.mask_storage == "bits":
+            values = self._read_bits(rows, starts, known)
+        elif scope is None:
+            values = self._read_padded(starts, sizes)
         else:
-            values = self._read_padded(rows, starts, sizes, known)
+            values = self._read_ragged(starts, sizes)
         if self.precision == "int8":
-            scales = gather_rows(self.row_scales, rows[:, 0])
+            scales = gather_rows(self.row_scales, rows)
             values *= tf.cast(scales, values.dtype)
         return tf.cast(values, self.compute_dtype)
 
-    def _read_padded(
-        self, rows: Any, starts: Any, sizes: Any, known: Any
-    ) -> Any:
-        # Hidden entries read the zero at the end, those of unknown ids one
-        # past it: an error on CPU, and elsewhere a zero again.
-        hidden = tf.where(known, self.num_values, self.num_values + 1)
-        hidden = tf.cast(hidden, self._integer)
-        if self.structure == "mask" and self.mask_storage == "bits":
-            shown = self._read_bits(rows) & known
-            order = tf.cast(shown, self._integer)
-            order = tf.cumsum(order, axis=1, exclusive=True)
-        else:
-            order = np.arange(self.output_dim, dtype=self._integer)
-            shown = tf.less(order, tf.where(known, sizes, 0))
-        positions = tf.where(shown, starts + order, hidden)
+    def _read_padded(self, starts: Any, sizes: Any) -> Any:
+        order = np.arange(self.output_dim, dtype=self._integer)
+        shown = tf.less(order, tf.expand_dims(sizes, 1))
+        # Hidden entries read the zero at the end.
+        positions = tf.where(
+            shown, tf.expand_dims(starts, 1) + order, self.num_values
+        )
         values = self._values_at(positions)
-        if self.structure == "mask" and self.mask_storage == "columns":
-            values = self._scatter(values, positions)
-        return values
+        if self.structure == "prefix":
+            return values
+        # Padding is zero, and adds to a column without changing it.
+        columns = tf.cast(gather_rows(self.columns, positions), self._integer)
+        count = tf.cast(tf.size(values), self._integer)
+        first = tf.range(0, count, self.output_dim)
+        places = tf.expand_dims(first, 1) + columns
+        values = tf.math.unsorted_segment_sum(values, places, count)
+        return tf.reshape(values, [-1, self.output_dim])
 
-    def _read_ragged(self, starts: Any, sizes: Any, known: Any) -> Any:
-        # Unknown ids read what lies past the end: an error.
-        starts = tf.where(known, starts, self.num_values + 1)[:, 0]
-        sizes = tf.where(known, sizes, 1)[:, 0]
+    def _read_ragged(self, starts: Any, sizes: Any) -> Any:
         positions, splits = ragged_positions(starts, sizes)
         values = self._values_at(positions)
         if self.structure == "prefix":
@@ -360,6 +363,24 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         )
         return tf.reshape(values, [-1, self.output_dim])
 
+    def _read_bits(self, rows: Any, starts: Any, known: Any) -> Any:
+        # Shape (n, bytes, 1), then (n, bytes, 8).
+        packed = tf.expand_dims(gather_rows(self.column_bits, rows), 2)
+        weights = (1 << np.arange(8)).astype(np.uint8)
+        shown = tf.not_equal(tf.bitwise.bitwise_and(packed, weights), 0)
+        width = 8 * self.column_bits.shape[1]
+        shown = tf.reshape(shown, [-1, width])
+        if width != self.output_dim:
+            shown = shown[:, : self.output_dim]
+        if known is not None:
+            # All of an unknown row is read, where its start says.
+            shown |= tf.expand_dims(tf.logical_not(known), 1)
+        order = tf.cast(shown, self._integer)
+        order = tf.cumsum(order, axis=1, exclusive=True)
+        return self._values_at(
+            tf.where(shown, tf.expand_dims(starts, 1) + order, self.num_values)
+        )
+
     def _values_at(self, positions: Any) -> Any:
         values = gather_rows(self.packed_values, positions)
         # Steps are multiplied by their scales in full precision.
@@ -372,46 +393,23 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         return "int32" if largest < 2**31 - 1 else "int64"
 
     def _locate(self, rows: Any) -> tuple[Any, Any]:
-        """Start and size of each row, of shape `(n, 1)`."""
+        """Start and size of each row, of shape `(n,)`."""
         if self.num_groups is not None:
             groups = tf.cast(self.groups.value, self._integer)
-            number = tf.searchsorted(
-                groups[:, 0], tf.squeeze(rows, 1), side="right"
-            )
+            firsts = tf.unstack(groups, axis=1)[0]
+            number = tf.searchsorted(firsts, rows, side="right")
             group = tf.gather(groups, number - 1)
-            first, start, size = tf.split(group, 3, axis=1)
+            first, start, size = tf.unstack(group, axis=1)
             return start + (rows - first) * size, size
-        block = tf.squeeze(rows // BLOCK_LENGTH, 1)
+        block = rows // BLOCK_LENGTH
         offset = rows % BLOCK_LENGTH
         sizes = gather_rows(self.row_sizes, block)
         sizes = tf.cast(sizes, self._integer)
         places = np.arange(BLOCK_LENGTH, dtype=self._integer)
-        before = tf.where(tf.less(places, offset), sizes, 0)
-        before = tf.reduce_sum(before, 1, keepdims=True)
-        start = tf.expand_dims(gather_rows(self.block_starts, block), 1)
-        own = tf.gather(sizes, offset, batch_dims=1)
-        return tf.cast(start, self._integer) + before, own
-
-    def _read_bits(self, rows: Any) -> Any:
-        """Live columns of each row, booleans of shape `(n, output_dim)`."""
-        # Shape (n, 1, bytes), then (n, bytes, 8).
-        packed = gather_rows(self.column_bits, rows)
-        packed = tf.transpose(packed, [0, 2, 1])
-        weights = (1 << np.arange(8)).astype(np.uint8)
-        bits = tf.not_equal(tf.bitwise.bitwise_and(packed, weights), 0)
-        bits = tf.reshape(bits, [-1, 8 * self.column_bits.shape[1]])
-        return bits[:, : self.output_dim]
-
-    def _scatter(self, values: Any, positions: Any) -> Any:
-        """Puts the values of each row into their columns."""
-        # Padding is zero, and adds to a column without changing it.
-        columns = gather_rows(self.columns, positions)
-        columns = tf.cast(columns, self._integer)
-        count = tf.cast(tf.size(values), self._integer)
-        first = tf.range(0, count, self.output_dim)
-        places = tf.expand_dims(first, 1) + columns
-        values = tf.math.unsorted_segment_sum(values, places, count)
-        return tf.reshape(values, [-1, self.output_dim])
+        before = tf.where(tf.less(places, tf.expand_dims(offset, 1)), sizes, 0)
+        before = tf.reduce_sum(before, 1)
+        start = tf.cast(gather_rows(self.block_starts, block), self._integer)
+        return start + before, tf.gather(sizes, offset, batch_dims=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape, self.output_dim)

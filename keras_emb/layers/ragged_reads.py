@@ -29,9 +29,14 @@ class RaggedReads:
     >>> with RaggedReads():
     ...     table(np.array([0, 1])).numpy().tolist()
     [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+
+    Args:
+        rows_only: Whether nothing but rows of the tables is asked for, so
+            that no lookup has to check its ids.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows_only: bool = False) -> None:
+        self.rows_only = rows_only
         self._traced: dict[Any, Any] = {}
 
     @staticmethod

@@ -78,4 +78,4 @@ def export_for_serving(
     archive = keras.export.ExportArchive()
     for name, endpoint in endpoints.items():
         endpoint.add_to(archive, name)
-    return write_saved_model(archive, model, final)
+    return write_saved_model(archive, served, final)

@@ -1,20 +1,22 @@
 """Recommenders as TensorFlow Serving serves them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_emb.compression import quantize
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import find_tables, table_features
 from keras_emb.serving.endpoint import Endpoint
-from keras_emb.serving.id_table import IdTable
+from keras_emb.serving.id_table import IdTable, raw_array
 from keras_emb.serving.popularity_endpoints import popularity_endpoints
 from keras_emb.serving.served_model import ServedModel
 from keras_emb.serving.top_items import item_scores, top_items
+from keras_emb.serving.warm_up import can_warm_up, write_warm_up
 from keras_emb.serving.write_saved_model import new_version, write_saved_model
 
 __all__ = ["export_recommender"]
@@ -32,6 +34,7 @@ def export_recommender(
     version: int = 1,
     precision: Literal["float32", "float16", "int8"] = "float32",
     max_k: int = 100,
+    warm_up: bool | None = None,
 ) -> Path:
     """Writes a recommender as a SavedModel that speaks in raw ids.
 
@@ -83,6 +86,9 @@ def export_recommender(
             `keras_emb.compression.quantize`.
         max_k: Most items that `recommend` can be asked for; never more than
             there are.
+        warm_up: Whether requests are left in `assets.extra` that the server
+            answers before it takes any others; by default where
+            tensorflow-serving-api (extra `serving`) is installed.
 
     Returns:
         The folder `<path>/<version>`.
@@ -92,6 +98,7 @@ def export_recommender(
             vocabulary is missing or has more ids than the tables have rows,
             the tables cannot be stored in `precision`, or `max_k` is not
             positive.
+        ImportError: If `warm_up` needs what is not installed.
         RuntimeError: If more was written than the weights account for.
     """
     final = new_version(path, version)
@@ -103,7 +110,8 @@ def export_recommender(
     _check(served, vocabularies)
     ids = {name: IdTable(vocabularies[name]) for name in _FEATURES}
     archive = keras.export.ExportArchive()
-    for name, endpoint in _endpoints(served, vocabularies, max_k).items():
+    endpoints = _endpoints(served, vocabularies, max_k)
+    for name, endpoint in endpoints.items():
         by_row = _checked(endpoint)
         by_row.add_to(archive, f"{name}_rows")
         _by_raw_id(by_row, ids).add_to(archive, name)
@@ -111,7 +119,14 @@ def export_recommender(
     archive.add_variable_collection("raw_ids", raw_ids)
     for table in ids.values():
         archive.track(table)
-    return write_saved_model(archive, model, final, further=raw_ids)
+
+    def finish(folder: Path) -> None:
+        if can_warm_up() if warm_up is None else warm_up:
+            write_warm_up(folder, _requests(endpoints, served, vocabularies))
+
+    return write_saved_model(
+        archive, served, final, further=raw_ids, finish=finish
+    )
 
 
 def _check(served: ServedModel, vocabularies: Mapping[str, Vocabulary]) -> None:
@@ -238,6 +253,30 @@ def _recommend(
         {"user": "user", "seen": "item"},
         {"item": "item"},
     )
+
+
+def _requests(
+    names: Iterable[str],
+    served: ServedModel,
+    vocabularies: Mapping[str, Vocabulary],
+) -> dict[str, dict[str, np.ndarray]]:
+    """A request of one pair for every signature that leaves no trace."""
+    found = {}
+    for ending in ("", "_rows"):
+        pair = {
+            name: np.ones(1, served.specs[name].dtype.as_numpy_dtype)
+            if ending
+            else raw_array(vocabularies[name].raw_ids[:1])
+            for name in _FEATURES
+        }
+        found[f"serving_default{ending}"] = found[f"embed{ending}"] = pair
+        if "recommend" in names:
+            found[f"recommend{ending}"] = {
+                "user": pair["user"],
+                "seen": pair["item"][:, None],
+                "k": np.int32(1),
+            }
+    return found
 
 
 def _known(rows: Any, vocabulary: Vocabulary) -> Any:

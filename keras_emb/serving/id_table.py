@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.ops.lookup_ops import TableInitializerBase
 
 from keras_emb.datasets import Vocabulary
 
-__all__ = ["IdTable"]
+__all__ = ["IdTable", "raw_array"]
 
 
 class IdTable(tf.Module):
@@ -27,6 +28,9 @@ class IdTable(tf.Module):
     Args:
         vocabulary: Raw ids of the rows from 1 on.
 
+    Raises:
+        ValueError: If an id is `-1` or `""`, which stand for none.
+
     Attributes:
         dtype: What raw ids are: `tf.int64` or `tf.string`.
         raw_ids: The variable.
@@ -38,6 +42,11 @@ class IdTable(tf.Module):
         self.dtype = tf.string if raw_ids.dtype.kind == "U" else tf.int64
         # What stands for row 0, which no raw id means.
         self.nothing = "" if self.dtype is tf.string else -1
+        if vocabulary.rows([self.nothing]).any():
+            raise ValueError(
+                "`vocabulary` must not hold -1 or '', which stand for no id. "
+                f"Received: {self.nothing!r} among the ids"
+            )
         self.raw_ids = tf.Variable(_compact(raw_ids), trainable=False)
         self.table = tf.lookup.StaticHashTable(
             _FromVariable(self.raw_ids, self.dtype), default_value=0
@@ -87,9 +96,27 @@ class _FromVariable(TableInitializerBase):
         )
 
 
-def _compact(raw_ids: np.ndarray) -> Any:
+def raw_array(raw_ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Raw ids as a request holds them: int64, or objects of type bytes.
+
+    >>> raw_array(np.array(["a"]))
+    array([b'a'], dtype=object)
+
+    Args:
+        raw_ids: Integers or strings.
+
+    Returns:
+        Array of the same shape.
+    """
     if raw_ids.dtype.kind == "U":
         return np.char.encode(raw_ids, "utf-8").astype(object)
+    return raw_ids.astype(np.int64)
+
+
+def _compact(raw_ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    raw_ids = raw_array(raw_ids)
+    if raw_ids.dtype == object:
+        return raw_ids
     for dtype in (np.uint8, np.uint16, np.int32):
         bounds = np.iinfo(dtype)
         if bounds.min <= raw_ids.min() and raw_ids.max() <= bounds.max:

@@ -35,6 +35,7 @@ class ServedModel:
         rows: Number of rows of the smallest table each input looks up, for
             the inputs that look up any; empty without an `unknown_row`.
         counting: Tables that keep count, by the input they are fed with.
+        rows_only: Whether every table is asked for nothing but its rows.
 
     Raises:
         ValueError: If the inputs are not known, or `unknown_row` cannot be
@@ -53,6 +54,14 @@ class ServedModel:
         self.specs = _input_specs(model, input_signature)
         self.rows = _rows_by_input(model, self.specs, unknown_row)
         self.counting = _counting_tables(model)
+        looked_up = {
+            id(table)
+            for name in self.rows
+            for table in _tables_of_input(model, name)
+        }
+        self.rows_only = all(
+            id(table) in looked_up for table in find_tables(model).values()
+        )
 
     def known(self, name: str, ids: Any) -> Any:
         """Rows of an input's tables for ids, whatever the ids are.
@@ -147,20 +156,15 @@ def _rows_by_input(
     """Number of rows of the smallest table each input looks up."""
     if unknown_row is None:
         return {}
-    consumers = feature_consumers(model)
-    if consumers is None:
+    if feature_consumers(model) is None:
         raise ValueError(
             "`unknown_row` can only be applied to a functional model, where "
             "the tables of an input can be seen; give None. "
             f"Received: unknown_row={unknown_row}, model={model.name}"
         )
-    declared = _declared_tables(model)
     rows = {}
-    for name, tensor in _model_inputs(model).items():
-        tables = [
-            *consumers[tensor._keras_history.operation.name].tables,
-            *declared.get(name, ()),
-        ]
+    for name in specs:
+        tables = _tables_of_input(model, name)
         if tables:
             rows[name] = min(
                 int(getattr(t, "vocabulary_size", None) or t.input_dim)
@@ -172,6 +176,13 @@ def _rows_by_input(
             f"{min(rows.values()) - 1}. Received: unknown_row={unknown_row}"
         )
     return rows
+
+
+def _tables_of_input(model: keras.Model, name: str) -> list[Any]:
+    consumers = feature_consumers(model) or {}
+    operation = _model_inputs(model)[name]._keras_history.operation
+    own = _declared_tables(model).get(name, ())
+    return [*consumers[operation.name].tables, *own]
 
 
 def _declared_tables(model: keras.Model) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_emb.layers.ragged_reads import RaggedReads
+from keras_emb.serving.served_model import ServedModel
 
 __all__ = ["new_version", "write_saved_model"]
 
@@ -52,7 +53,7 @@ def new_version(path: str | Path, version: int) -> Path:
 
 def write_saved_model(
     archive: Any,
-    model: keras.Model,
+    served: ServedModel,
     final: Path,
     *,
     further: Sequence[tf.Variable] = (),
@@ -62,7 +63,7 @@ def write_saved_model(
 
     Args:
         archive: A `keras.export.ExportArchive` with endpoints.
-        model: Whose weights the archive holds.
+        served: Whose weights the archive holds.
         final: Folder to write, a version of a model.
         further: Variables that are stored beside the weights.
         finish: Called with the folder before it gets its name.
@@ -82,9 +83,9 @@ def write_saved_model(
             experimental_custom_gradients=False
         )
         # Here the endpoints are traced.
-        with RaggedReads():
+        with RaggedReads(rows_only=served.rows_only):
             archive.write_out(temporary, options=options, verbose=False)
-        _check_size(model, further, temporary)
+        _check_size(served.model, further, temporary)
         if finish is not None:
             finish(temporary)
         temporary.rename(final)

@@ -1,13 +1,26 @@
 import dataclasses
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from keras_emb.compression import precompute
+from keras_emb.compression import (
+    SizeAssignment,
+    compact,
+    precompute,
+    quantize,
+)
 from keras_emb.datasets import Vocabulary
-from keras_emb.layers import find_tables, table_values
+from keras_emb.layers import (
+    MultiSizeEmbedding,
+    PopularityController,
+    SoftSizeEmbedding,
+    find_tables,
+    table_values,
+)
 from keras_emb.serving import export_recommender
 from keras_emb.serving.top_items import top_items
 from keras_emb.zoo.backbones import (
@@ -18,6 +31,7 @@ from keras_emb.zoo.backbones import (
     NeuMF,
     StreamingDLRS,
 )
+from tests.serving.c_server import CServer, signature_defs
 from tests.serving.recommenders import (
     ITEMS,
     USERS,
@@ -254,3 +268,142 @@ def test_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match="must fit the tables"):
         export_recommender(model, large, tmp_path)
     assert not list(tmp_path.iterdir())
+    for nothing in ([-1, 2], ["", "b"]):
+        ids = {**VOCABULARIES, "item": Vocabulary(nothing)}
+        with pytest.raises(ValueError, match="which stand for no id"):
+            export_recommender(model, ids, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("structure", ["prefix", "mask"])
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_fewer_bits_answer_as_the_quantized_model(
+    structure, precision, tmp_path
+):
+    model = compact_recommender(MatrixFactorization, structure)
+    served = Exported(
+        model,
+        export_recommender(model, VOCABULARIES, tmp_path, precision=precision),
+    )
+    expected = all_scores(quantize(model, precision))
+    users, items = np.array([4, 9], "int32"), np.array([3, 20], "int32")
+    answer = served("serving_default_rows", user=users, item=items)
+    np.testing.assert_allclose(
+        answer["rating"][:, 0], expected[users, items], 1e-5, 1e-6
+    )
+    best, values = _best(expected[users], np.zeros((2, 1), int), 3)
+    answer = served(
+        "recommend_rows",
+        user=users,
+        seen=np.zeros((2, 0), "int32"),
+        k=np.int32(3),
+    )
+    np.testing.assert_array_equal(answer["item"], best)
+    np.testing.assert_allclose(answer["score"], values, 1e-4)
+
+
+def _bytes(folder):
+    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+
+
+@pytest.mark.parametrize(
+    ("precision", "share"), [("float32", 0.07), ("int8", 0.03)]
+)
+def test_disk_of_a_model_with_the_rows_of_movielens_1m(
+    precision, share, tmp_path
+):
+    """A twentieth of the values, all ids, all signatures."""
+    rows, width = {"user": 6041, "item": 3707}, 128
+    rng = np.random.default_rng(0)
+    sizes = {}
+    for name, count in rows.items():
+        drawn = rng.geometric(0.15, count).clip(0, width)
+        # Exactly a twentieth, whatever was drawn.
+        excess = int(drawn.sum() - 0.05 * count * width)
+        while excess > 0:
+            long = np.flatnonzero(drawn > 1)[:excess]
+            drawn[long] -= 1
+            excess -= len(long)
+        while excess < 0:
+            drawn[:-excess] += 1
+            excess += len(drawn[:-excess])
+        sizes[name] = drawn
+    assignment = SizeAssignment.from_sizes(sizes, dict.fromkeys(sizes, width))
+    assert 0.9499 < assignment.sparsity < 0.9501
+    dense = MatrixFactorization.from_sizes(
+        users=rows["user"], items=rows["item"], embedding_dim=width
+    )
+    model, report = compact(dense, assignment, row_order="fold")
+    vocabularies = {
+        name: Vocabulary(rng.permutation(np.arange(1, count)))
+        for name, count in rows.items()
+    }
+    folder = export_recommender(
+        model, vocabularies, tmp_path, precision=precision, warm_up=True
+    )
+    tables = report.before.values
+    assert tables == 4 * width * sum(rows.values())
+    allowed = share * tables + report.before.dense_layers + 100_000
+    assert _bytes(folder) <= allowed
+
+
+def test_warm_up_requests_are_answered(tmp_path, c_program):
+    model = compact_recommender(MatrixFactorization)
+    folder = export_recommender(model, VOCABULARIES, tmp_path, warm_up=True)
+    path = folder / "assets.extra" / "tf_serving_warmup_requests"
+    requests = [
+        prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    ]
+    asked = {request.model_spec.signature_name for request in requests}
+    assert asked == set(signature_defs(folder))
+    with CServer(c_program, folder) as server:
+        for request in requests:
+            response = predict_pb2.PredictResponse.FromString(
+                server.answer(request.SerializeToString())
+            )
+            known = [n for n in response.outputs if n.endswith("is_known")]
+            assert known
+            for name in known:
+                assert tf.make_ndarray(response.outputs[name]).all()
+    bare = export_recommender(
+        model, VOCABULARIES, tmp_path, version=2, warm_up=False
+    )
+    assert not (bare / "assets.extra").exists()
+
+
+def test_popularity_is_observed_by_raw_id(tmp_path):
+    keras.utils.set_random_seed(0)
+    tables = {
+        name: SoftSizeEmbedding(
+            MultiSizeEmbedding(rows, [2, 4], name=f"{name}_candidates"),
+            PopularityController(2, hidden_units=4),
+            name=f"{name}_table",
+        )
+        for name, rows in (("user", USERS), ("item", ITEMS))
+    }
+    model = StreamingDLRS(tables, hidden_units=8)
+    for table in tables.values():
+        kernel = table.controller.logits.kernel
+        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+    folder = export_recommender(model, VOCABULARIES, tmp_path)
+    served = Exported(model, folder)
+    ids = {"user": _raw("user", [3, 3, 0]), "item": _raw("item", [1, 2, 2])}
+    rows = {"user": [3, 3, 0], "item": [1, 2, 2]}
+    rows = {name: np.array(ids_, "int32") for name, ids_ in rows.items()}
+    before = served("serving_default", **ids)["output"]
+    first = served("observe", **ids)
+    assert first["user_popularity"].tolist() == [2, 2, 1]
+    assert first["item_popularity"].tolist() == [1, 2, 2]
+    again = served("observe_rows", **rows)
+    assert again["user_popularity"].tolist() == [4, 4, 2]
+    after = served("serving_default", **ids)["output"]
+    given = served(
+        "serve_popularity",
+        **ids,
+        **{name: again[name].astype("int64") for name in again},
+    )
+    np.testing.assert_allclose(given["output"], after, 1e-6)
+    assert np.abs(after - before).max() > 0
+    requests = served.loaded.signatures
+    assert {"observe", "observe_rows", "serve_popularity"} <= set(requests)
