@@ -99,6 +99,13 @@ def test_the_command_line_knows_presets(run, preset, tmp_path):  # noqa: F811
     assert "test mse:" in invoke("evaluate", preset)
     exported = invoke("export", preset, "--to", tmp_path / "served").strip()
     assert exported.endswith("served/1")
+    small = tmp_path / "small" / "mine.tflite"
+    options = ["--to", small, "--format", "litert"]
+    assert invoke("export", preset, *options).strip() == str(small)
+    assert small.read_bytes()[4:8] == b"TFL3"
+    with pytest.raises(ValueError, match="must be float32 for LiteRT"):
+        command = ["export", preset, *options, "--precision", "int8"]
+        cli.app([str(word) for word in command], standalone_mode=False)
     # A complete run that is resumed does nothing but become a preset.
     config = json.loads((preset / "metadata.json").read_text())["config"]
     settings = shlex.split(rebuild_command(SavedRun.load(run).config, "x"))
