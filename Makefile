@@ -1,4 +1,5 @@
 # demo: the main job on synthetic data.  test, lint, types: the checks.
+# docs: writes docs/api.md from the docstrings.
 # Each makes .venv and installs what it needs, once for each change of the
 # files that say what to install.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check \
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/keras-emb demo $(ARGS)
@@ -30,6 +31,9 @@ types: $(VENV)/.installed-dev
 	find build/types -xtype l -delete
 	cd build/types && $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml \
 		--cache-dir $(CURDIR)/.mypy_cache -p keras_emb
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/make_api.py
 
 $(VENV)/.installed: $(PINS)
 	$(PYTHON) -m venv $(VENV)

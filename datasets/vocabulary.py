@@ -166,7 +166,7 @@ class Vocabulary:
             path: File to write.
         """
         with open(path, "wb") as file:
-            np.savez(
+            np.savez_compressed(
                 file,
                 format_version=np.array(_FORMAT_VERSION),
                 raw_ids=self._raw_ids,

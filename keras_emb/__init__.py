@@ -46,6 +46,7 @@ from keras_emb.layers import (
     table_features,
 )
 from keras_emb.optimizers import SparseAdam, deduplicate
+from keras_emb.presets import EmbeddingSizeModel
 from keras_emb.search import (
     CIESS,
     DNIS,
@@ -93,6 +94,7 @@ __all__ = [
     "CompactionReport",
     "DenseEmbedding",
     "DotProduct",
+    "EmbeddingSizeModel",
     "FullRanking",
     "GraphPropagation",
     "IntoDense",

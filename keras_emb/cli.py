@@ -43,9 +43,27 @@ _Set = Annotated[
 _Seed = Annotated[
     int | None, typer.Option(help="Runs this one seed only.", min=0)
 ]
+_Model = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a preset, or folder of a preset or complete run.",
+        metavar="PRESET|RUN",
+    ),
+]
 _Resume = Annotated[
     bool, typer.Option("--resume", help="Continues an interrupted run.")
 ]
+
+
+class _Precision(enum.StrEnum):
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
+
+
+class _Format(enum.StrEnum):
+    saved_model = "saved_model"
+    litert = "litert"
 
 
 class Listed(enum.StrEnum):
@@ -55,6 +73,7 @@ class Listed(enum.StrEnum):
     backbones = "backbones"
     datasets = "datasets"
     experiments = "experiments"
+    presets = "presets"
 
 
 @app.command()
@@ -81,6 +100,13 @@ def run(
     overrides: _Set = None,
     seed: _Seed = None,
     resume: _Resume = False,
+    to_preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Makes a preset of the exported model: its name in the "
+            "library, or a folder.",
+        ),
+    ] = None,
 ) -> None:
     """Runs an experiment: search, retrain, compact, export, compare."""
     from keras_emb.experiments.tables import result_table
@@ -88,49 +114,79 @@ def run(
     folder, result = _run(experiment, data_dir, out, overrides, seed, resume)
     Console().print(result_table(result))
     _print_files(folder)
+    if to_preset is not None:
+        from keras_emb.experiments.run_preset import preset_of_run
+        from keras_emb.zoo.presets import preset_folder
+
+        preset_of_run(folder, to_preset, data_dir)
+        _print_files(preset_folder(to_preset))
 
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+    model: _Model,
     data_dir: _DataDir = None,
 ) -> None:
-    """Measures a run's model again and compares with its result."""
+    """Measures a model again and compares with what was recorded of it."""
     from keras_emb.experiments.saved_run import SavedRun
 
-    metrics = SavedRun.load(run).evaluate(data_dir)
-    for name, value in metrics.items():
-        typer.echo(f"test {name}: {value:.6f}, as in result.json")
+    saved = SavedRun.find(model)
+    for name, value in saved.evaluate(data_dir).items():
+        typer.echo(f"{saved.measured_part} {name}: {value:.6f}, as recorded")
+    if saved.measured_part == "hindsight":
+        typer.echo(
+            "These are the figures of the model at the end of its stream, on "
+            "a test part it has learnt from. The prequential ones come out "
+            f"again by replaying the stream: {saved.result['command']}"
+        )
 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
-    to: Annotated[Path, typer.Option(help="Folder of the model's versions.")],
+    model: _Model,
+    to: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the model's versions, or the file for LiteRT."
+        ),
+    ],
     precompute: Annotated[
         bool,
         typer.Option(
             help="Store the vectors a graph was propagated for, and no graph."
         ),
     ] = False,
+    precision: Annotated[
+        _Precision, typer.Option(help="Type of the stored values.")
+    ] = _Precision.float32,
+    format_: Annotated[
+        _Format,
+        typer.Option("--format", help="litert: one file, for float32 only."),
+    ] = _Format.saved_model,
 ) -> None:
-    """Writes a run's model as a SavedModel, in a new version folder."""
-    from keras_emb.experiments.saved_run import SavedRun
-
-    model = SavedRun.load(run).model
+    """Writes a model as a SavedModel in a new version folder, or for LiteRT."""
+    import dataclasses
 
     from keras_emb import compression
-    from keras_emb.serving import export_for_serving
+    from keras_emb.experiments.saved_run import SavedRun
 
+    saved = SavedRun.find(model)
     if precompute:
-        model = compression.precompute(model)
+        saved = dataclasses.replace(
+            saved, model=compression.precompute(saved.model)
+        )
+    if format_ is _Format.saved_model:
+        written = saved.served.export(to, precision=precision.value)
+    else:
+        from keras_emb.serving import export_litert
 
-    version = 1 + max(
-        (int(path.name) for path in to.glob("*") if path.name.isdecimal()),
-        default=0,
-    )
-    export_for_serving(model, to, version=version)
-    typer.echo(str(to / str(version)))
+        if precision is not _Precision.float32:
+            raise ValueError(
+                "`--precision` must be float32 for LiteRT. "
+                f"Received: --precision {precision.value}"
+            )
+        written = export_litert(saved.model, to)
+    typer.echo(str(written))
 
 
 @app.command()
@@ -154,6 +210,10 @@ def list_(what: Listed) -> None:
         from keras_emb.zoo.backbones import BACKBONES
 
         lines = list(BACKBONES)
+    elif what is Listed.presets:
+        from keras_emb.zoo.presets import preset_names
+
+        lines = preset_names()
     elif what is Listed.datasets:
         from keras_emb.datasets import available
 

@@ -1,4 +1,4 @@
-"""Backbones and experiments, installed as `keras_emb.zoo`."""
+"""Backbones, experiments and presets, installed as `keras_emb.zoo`."""
 
 from keras_emb.zoo.backbones import (
     BACKBONES,

@@ -10,6 +10,7 @@ from keras_emb.compression.memory_report import (
 )
 from keras_emb.compression.popularity_weights import popularity_weights
 from keras_emb.compression.precompute import precompute
+from keras_emb.compression.quantize import quantize
 from keras_emb.compression.size_assignment import SizeAssignment
 from keras_emb.compression.table_sizes import TableSizes
 from keras_emb.compression.threshold_assignment import threshold_assignment
@@ -26,5 +27,6 @@ __all__ = [
     "memory_report",
     "popularity_weights",
     "precompute",
+    "quantize",
     "threshold_assignment",
 ]

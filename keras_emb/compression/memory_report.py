@@ -19,7 +19,7 @@ class TableMemory:
     Args:
         rows: Number of rows.
         output_dim: Width of what the table returns.
-        values: Bytes of the values.
+        values: Bytes of the values, with the scales of rows in int8.
         index: Bytes of all that is needed to find or select them.
         projections: Bytes of a map that belongs to the table.
         dense: Bytes of the full table in the same precision.
@@ -183,6 +183,7 @@ def _table_memory(table: Any, counted: set[int]) -> TableMemory:
     itemsize = None
     maps = {id(weight) for weight in getattr(table, "projection_weights", ())}
     for layer in table._flatten_layers():
+        scales = {id(w) for w in getattr(layer, "scale_weights", ())}
         stored = getattr(layer, "packed_values", None)
         stored = (
             getattr(layer, "embeddings", None) if stored is None else stored
@@ -194,6 +195,9 @@ def _table_memory(table: Any, counted: set[int]) -> TableMemory:
             counted.add(id(weight))
             if id(weight) in maps:
                 projections += _num_bytes(weight)
+                continue
+            if id(weight) in scales:
+                values += _num_bytes(weight)
                 continue
             if weight is not stored:
                 index += _num_bytes(weight)

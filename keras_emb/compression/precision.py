@@ -1,6 +1,10 @@
 """The types values are stored in."""
 
-__all__ = ["bytes_per_value"]
+import numpy as np
+
+from keras_emb.layers.row_quantization import SCALE_DTYPE
+
+__all__ = ["bytes_per_row", "bytes_per_value"]
 
 _BYTES = {
     "float64": 8,
@@ -33,3 +37,16 @@ def bytes_per_value(precision: str) -> int:
             f"Received: precision={precision!r}"
         )
     return _BYTES[precision]
+
+
+def bytes_per_row(precision: str) -> int:
+    """Bytes that a row costs besides its values: its scale, in int8.
+
+    >>> bytes_per_row("int8"), bytes_per_row("float16")
+    (2, 0)
+
+    Args:
+        precision: See `bytes_per_value`.
+    """
+    bytes_per_value(precision)
+    return np.dtype(SCALE_DTYPE).itemsize if precision == "int8" else 0

@@ -19,8 +19,10 @@ def precompute(model: Any) -> keras.Model:
     vectors of all nodes before the dot product of any pair. The vectors do
     not change while a model is served: here they stand in two dense tables,
     and neither graph nor propagation is left. The predictions stay those of
-    the model. A compact model may be the smaller one for all that: its rows
-    and graph against full-width vectors is what `memory_report` compares.
+    the model. Coordinates that no row has, and that propagation along a graph
+    leaves empty, are not stored. A compact model may be the smaller one for
+    all that: its rows and graph against vectors is what `memory_report`
+    compares.
 
     >>> import numpy as np
     >>> from keras_emb.layers import BipartiteGraph
@@ -53,6 +55,7 @@ def precompute(model: Any) -> keras.Model:
         )
     users, items = model.encode()
     _check_dot_product(model, users, items)
+    users, items = _live_columns(np.asarray(users), np.asarray(items))
     inputs = {
         name: keras.Input((), dtype="int32", name=name) for name in _SIDES
     }
@@ -70,6 +73,16 @@ def precompute(model: Any) -> keras.Model:
         dtype="float32",
     )(rows)
     return keras.Model(inputs, score, name=f"{model.name}_precomputed")
+
+
+def _live_columns(
+    users: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The columns that add something to a dot product; at least one."""
+    live = np.flatnonzero(users.any(axis=0) & items.any(axis=0))
+    if not live.size:
+        live = np.zeros(1, np.int64)
+    return users[:, live], items[:, live]
 
 
 def _check_dot_product(model: Any, users: Any, items: Any) -> None:

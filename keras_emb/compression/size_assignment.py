@@ -310,6 +310,32 @@ class SizeAssignment:
         except (KeyError, TypeError, ValueError) as error:
             raise _damaged(path, error) from error
 
+    @classmethod
+    def from_preset(cls, preset: str | os.PathLike[str]) -> "SizeAssignment":
+        """The sizes of a preset, without its model.
+
+        They fit any model with tables of the same names and widths: train
+        another backbone at them with `keras_emb.retrain`.
+
+        Args:
+            preset: Name of a preset of the library, or its folder.
+
+        Returns:
+            The assignment.
+
+        Raises:
+            ValueError: If there is no such preset, or it holds no sizes.
+        """
+        from keras_emb.zoo.presets import find_preset
+
+        path = find_preset(preset) / "sizes.npz"
+        if not path.is_file():
+            raise ValueError(
+                "`preset` must hold sizes. "
+                f"Received: {path.parent}, without {path.name}"
+            )
+        return cls.load(path)
+
     def plot(self, popularity: Mapping[str, Any], path: str | Path) -> None:
         """Draws size against popularity, a panel for every table.
 

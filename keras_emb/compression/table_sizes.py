@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_emb.compression.precision import bytes_per_value
+from keras_emb.compression.precision import bytes_per_row, bytes_per_value
 from keras_emb.layers.row_index import mask_index_bytes, row_index_bytes
 
 __all__ = ["TableSizes"]
@@ -119,7 +119,8 @@ class TableSizes:
         """
         # One zero stands at the end, for all entries that are not kept.
         values = (self.num_parameters + 1) * bytes_per_value(precision)
-        return values + self.index_bytes
+        scales = self.rows * bytes_per_row(precision)
+        return values + scales + self.index_bytes
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TableSizes):

@@ -1,8 +1,10 @@
 """Measuring quality."""
 
 from keras_emb.evaluation.click_metrics import click_metrics
+from keras_emb.evaluation.code_ranker import CodeRanker
 from keras_emb.evaluation.entity_quality import quality_of_entities
 from keras_emb.evaluation.full_ranking import FullRanking
+from keras_emb.evaluation.pair_ranker import PairRanker
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.prequential import (
     mean_by_popularity,
@@ -19,7 +21,9 @@ from keras_emb.evaluation.sampled_ranking import (
 )
 
 __all__ = [
+    "CodeRanker",
     "FullRanking",
+    "PairRanker",
     "Predictor",
     "RankingResult",
     "SampledRanking",

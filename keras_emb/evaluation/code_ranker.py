@@ -21,7 +21,7 @@ class CodeRanker:
     ...     def score_codes(self, user_codes, item_codes):
     ...         return tf.matmul(user_codes, item_codes, transpose_b=True)
     >>> rank = CodeRanker(Product(), rows=(2, 3), places=2).start()
-    >>> items, _ = rank(np.array([0, 1], "int32"), seen=np.array([2]))
+    >>> items, *_ = rank(np.array([0, 1], "int32"), seen=np.array([2]))
     >>> items.numpy().tolist()
     [[1, 0], [0, 1]]
 
@@ -40,7 +40,7 @@ class CodeRanker:
         self._encode = tf.function(self._codes)
         self._rank: Any = None
 
-    def start(self) -> Callable[..., tuple[Any, Any]]:
+    def start(self) -> Callable[..., tuple[Any, Any, Any]]:
         """Encodes all users and items with the weights of the moment.
 
         Returns:

@@ -168,7 +168,7 @@ class FullRanking:
         numbers = np.arange(first, first + len(users))
         ends = np.array([first, first + len(users)]) * self._item_rows
         low, high = np.searchsorted(self._seen, ends)
-        items, finite = rank(users, self._seen[low:high] - ends[0])
+        items, _, finite = rank(users, self._seen[low:high] - ends[0])
         if not finite:
             raise ValueError(
                 "`model` must give every pair a finite score. "

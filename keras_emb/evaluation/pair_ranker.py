@@ -20,7 +20,7 @@ class PairRanker:
     >>> def later_first(pairs, training):
     ...     return pairs["item"][:, None]
     >>> ranker = PairRanker(later_first, rows=(2, 3), places=2)
-    >>> items, _ = ranker.start()(np.array([0, 1], "int32"), np.array([2]))
+    >>> items, *_ = ranker.start()(np.array([0, 1], "int32"), np.array([2]))
     >>> items.numpy().tolist()
     [[1, 0], [2, 1]]
 
@@ -43,13 +43,13 @@ class PairRanker:
             ],
         )
 
-    def start(self) -> Callable[..., tuple[Any, Any]]:
+    def start(self) -> Callable[..., tuple[Any, Any, Any]]:
         """Returns a function as that of `CodeRanker.start`."""
         return self._rank
 
     def _rank(
         self, users: npt.NDArray[np.int32], seen: npt.NDArray[np.int64]
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, Any, Any]:
         pairs = {
             "user": np.repeat(users, len(self._items)),
             "item": np.tile(self._items, len(users)),

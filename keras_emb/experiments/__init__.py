@@ -21,7 +21,6 @@ from keras_emb.experiments.result import (
 )
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.saved_run import SavedRun
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.tables import comparison_table, summary_table
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "plot_quality",
     "plot_sizes",
     "read_json",
-    "save_vocabularies",
     "summary_table",
     "validate_result",
     "write_json",

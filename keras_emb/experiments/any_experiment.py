@@ -1,6 +1,6 @@
 """Experiments of every kind, by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,12 @@ from keras_emb.experiments.streams import (
     run_stream_experiment,
 )
 
-__all__ = ["AnyExperimentConfig", "load_experiment", "run_any_experiment"]
+__all__ = [
+    "AnyExperimentConfig",
+    "load_experiment",
+    "make_experiment",
+    "run_any_experiment",
+]
 
 AnyExperimentConfig = (
     AblationConfig
@@ -45,7 +50,18 @@ def load_experiment(
         ValueError: If there is no such experiment, or a key or value is
             wrong.
     """
-    values = read_experiment(name, overrides)
+    return make_experiment(read_experiment(name, overrides))
+
+
+def make_experiment(values: Mapping[str, Any]) -> AnyExperimentConfig:
+    """Makes a config of plain values; its `method` says of which kind.
+
+    Args:
+        values: Nested mapping, as the configs' `to_dict` gives them.
+
+    Raises:
+        ValueError: If a key or value is wrong.
+    """
     if values.get("method") == "ablation":
         return AblationConfig.from_dict(values)
     if values.get("method") == "autoemb":

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -214,12 +214,12 @@ def plot_pruning(
 
 @contextmanager
 def figure(
-    path: str | os.PathLike[str], size: tuple[float, float]
+    path: str | os.PathLike[str] | BinaryIO, size: tuple[float, float]
 ) -> Iterator[Figure]:
     """A figure in the house's style, written when the block ends.
 
     Args:
-        path: PNG file to write.
+        path: PNG file to write, or an open one.
         size: Width and height in inches.
     """
     # A figure of its own needs no display and no state of pyplot.

@@ -2,19 +2,22 @@
 
 import base64
 import html
+import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.result import main_metric, validate_result
+from keras_emb.experiments.streams.plots import plot_memory
 
 __all__ = ["write_report"]
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;
 padding:0 1rem 3rem;color:#222;background:#fff}
+h1,h2,p,figcaption{overflow-wrap:anywhere}
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -23,6 +26,8 @@ white-space:nowrap}
 td:first-child,th:first-child{text-align:left}
 img{max-width:100%;height:auto;margin:.5rem 0}
 .best{font-weight:700}
+.bar{min-width:8rem}.bar i{display:block;height:.8rem;background:#0072B2}
+figure{margin:1rem 0}figcaption{color:#666}
 """
 
 
@@ -74,25 +79,31 @@ def _section(run: Path) -> str:
         f"<p>{html.escape(_summary(result))}</p>",
         _methods(result),
         "<h3>Where the bytes of the exported model are</h3>",
-        _table(["part", "bytes"], _byte_rows(result["bytes"])),
+        _bar_table(
+            ["part", "bytes"],
+            [
+                (name.replace("_", " "), float(value), f"{value:,}")
+                for name, value in result["bytes"].items()
+            ],
+        ),
         "<h3>Mean size by popularity, the most popular tenth first</h3>",
-        _table(
+        _bar_table(
             ["tenth", "size"],
             [
-                [str(number + 1), "–" if size is None else f"{size:.1f}"]
+                (
+                    str(number),
+                    size or 0.0,
+                    "–" if size is None else f"{size:.1f}",
+                )
                 for number, size in enumerate(
-                    result["sizes"]["by_popularity_decile"]
+                    result["sizes"]["by_popularity_decile"], 1
                 )
             ],
         ),
+        *_memory_pictures(result),
     ]
-    for picture in sorted((run / "plots").glob("*.png")):
-        data = base64.b64encode(picture.read_bytes()).decode()
-        name = html.escape(picture.stem.replace("_", " "))
-        parts.append(
-            f'<figure><img alt="{name}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{name}</figcaption></figure>"
-        )
+    for path in sorted((run / "plots").glob("*.png")):
+        parts.append(_picture(path.stem.replace("_", " "), path.read_bytes()))
     return f"<section>{''.join(parts)}</section>"
 
 
@@ -151,17 +162,46 @@ def _methods(result: Mapping[str, Any]) -> str:
     return _table(heads, rows, escaped=True)
 
 
-def _byte_rows(num_bytes: Mapping[str, int]) -> list[list[str]]:
-    return [
-        [name.replace("_", " "), f"{value:,}"]
-        for name, value in num_bytes.items()
+def _memory_pictures(result: Mapping[str, Any]) -> Iterator[str]:
+    """Accuracy against memory, where the run has left no picture of it."""
+    if not result["split"].get("prequential"):
+        return
+    tasks = {task for of in result["baselines"].values() for task in of}
+    for task in sorted(tasks):
+        drawn = io.BytesIO()
+        plot_memory(result, task, drawn)
+        yield _picture(f"loss and memory {task}", drawn.getvalue())
+
+
+def _picture(name: str, png: bytes) -> str:
+    data, name = base64.b64encode(png).decode(), html.escape(name)
+    return (
+        f'<figure><img alt="{name}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{name}</figcaption></figure>"
+    )
+
+
+def _bar_table(
+    heads: Sequence[str], rows: Sequence[tuple[str, float, str]]
+) -> str:
+    """Names and numbers, each with a bar as long as its share of the most."""
+    most = max((value for _, value, _ in rows), default=0.0) or 1.0
+    cells = [
+        [
+            html.escape(name),
+            text,
+            f'<i style="width:{100 * value / most:.1f}%"></i>',
+        ]
+        for name, value, text in rows
     ]
+    return _table([*heads, ""], cells, escaped=True, bars=True)
 
 
 def _table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
     escaped: bool = False,
+    bars: bool = False,
 ) -> str:
     def cells(values: Sequence[str], tag: str, raw: bool) -> str:
         return "".join(
@@ -170,6 +210,8 @@ def _table(
         )
 
     body = "".join(f"<tr>{cells(row, 'td', escaped)}</tr>" for row in rows)
+    if bars:
+        body = body.replace("<td><i ", '<td class="bar"><i ')
     return (
         f'<div class="scroll"><table><tr>{cells(heads, "th", False)}</tr>'
         f"{body}</table></div>"

@@ -30,10 +30,10 @@ from keras_emb.experiments.plots import (
 )
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.experiments.workbench import Workbench
 from keras_emb.layers import table_counts, table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 from keras_emb.training import OBJECTIVES, TrainingRecord
 

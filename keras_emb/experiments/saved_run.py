@@ -1,4 +1,4 @@
-"""What a complete run left behind."""
+"""What a complete run left behind, or a preset that was made of one."""
 
 import dataclasses
 import os
@@ -9,23 +9,28 @@ import keras
 import numpy as np
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.datasets import Vocabulary
-from keras_emb.evaluation import FullRanking
+from keras_emb.datasets import Vocabulary, task_labels
+from keras_emb.evaluation import FullRanking, prequential_scores
 from keras_emb.experiments.ablations import AblationConfig
 from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
+    make_experiment,
 )
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.result import validate_result
 from keras_emb.experiments.streams import StreamExperimentConfig
+from keras_emb.experiments.streams.open_stream import open_stream
+from keras_emb.presets import EmbeddingSizeModel
+from keras_emb.presets.saved_vocabularies import load_vocabularies
 from keras_emb.training import OBJECTIVES
+from keras_emb.zoo.presets import METADATA_FILE, preset_folder
 
 __all__ = ["SavedRun"]
 
-_TOLERANCE = 1e-5
+_PRESET_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,7 +42,8 @@ class SavedRun:
         model: The compact model.
         assignment: Its sizes.
         vocabularies: Raw ids of its rows, by feature.
-        result: What `result.json` holds.
+        result: What `result.json` holds; of a preset, its metadata.
+        tolerance: Relative difference that `evaluate` lets pass.
     """
 
     config: AnyExperimentConfig
@@ -45,6 +51,55 @@ class SavedRun:
     assignment: SizeAssignment
     vocabularies: dict[str, Vocabulary]
     result: dict[str, Any]
+    tolerance: float = 1e-5
+
+    @classmethod
+    def find(cls, name: str | os.PathLike[str]) -> "SavedRun":
+        """Reads a run or a preset.
+
+        Args:
+            name: Folder of a run, folder of a preset, or name of a preset of
+                the library.
+
+        Raises:
+            ValueError: If there is neither, or a file is not what it should
+                be.
+        """
+        folders = (Path(name), preset_folder(name))
+        if any((folder / METADATA_FILE).is_file() for folder in folders):
+            return cls.of_preset(EmbeddingSizeModel.from_preset(name))
+        return cls.load(name)
+
+    @classmethod
+    def of_preset(cls, preset: EmbeddingSizeModel) -> "SavedRun":
+        """The run a preset was made of, as far as the preset knows it.
+
+        Args:
+            preset: A preset that an experiment made.
+
+        Raises:
+            ValueError: If no experiment made it.
+        """
+        if "config" not in preset.metadata or preset.sizes is None:
+            raise ValueError(
+                "A preset to evaluate must be one that an experiment made. "
+                f"Received: {preset.metadata.get('name')}"
+            )
+        return cls(
+            config=make_experiment(preset.metadata["config"]),
+            model=preset.model,
+            assignment=preset.sizes,
+            vocabularies=preset.vocabularies,
+            result=preset.metadata,
+            tolerance=_PRESET_TOLERANCE,
+        )
+
+    @property
+    def served(self) -> EmbeddingSizeModel:
+        """The model with its raw ids."""
+        return EmbeddingSizeModel(
+            self.model, self.vocabularies, self.assignment
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "SavedRun":
@@ -69,10 +124,7 @@ class SavedRun:
                 folder / "model.keras", compile=False
             ),
             assignment=SizeAssignment.load(folder / "sizes.npz"),
-            vocabularies={
-                path.stem: Vocabulary.load(path)
-                for path in sorted((folder / "vocabulary").glob("*.npz"))
-            },
+            vocabularies=load_vocabularies(folder),
             result=result,
         )
 
@@ -94,30 +146,78 @@ class SavedRun:
                 "A run to evaluate must hold a model. This one compares "
                 f"others. Received: {self.config.experiment}"
             )
-        if isinstance(self.config, StreamExperimentConfig):
+        if self.measured_part not in self.result["metrics"]:
             raise ValueError(
                 "A run to evaluate must have a test part of its own. The "
                 "figures of this one were made along the stream, each before "
                 "its interaction was learnt from; run it again instead. "
                 f"Received: {self.config.experiment}"
             )
+        metrics = self.measure(data_dir)
+        recorded = self.result["metrics"][self.measured_part]
+        for name, value in metrics.items():
+            if not np.isclose(
+                value, recorded[name], rtol=self.tolerance, atol=0
+            ):
+                raise ValueError(
+                    f"The test {name} is {value:.6f} and was "
+                    f"{recorded[name]:.6f}: other data, or another model."
+                )
+        return metrics
+
+    @property
+    def measured_part(self) -> str:
+        """Key of the metrics that `measure` finds again."""
+        streams = isinstance(self.config, StreamExperimentConfig)
+        return "hindsight" if streams else "test"
+
+    def measure(self, data_dir: str | None = None) -> dict[str, float]:
+        """Measures the model on the test part.
+
+        Args:
+            data_dir: See `evaluate`.
+
+        Returns:
+            The metrics; for a model that has learnt from a stream, those in
+            hindsight, on a test part it knows by now.
+
+        Raises:
+            ValueError: If the data cannot be read, or are other data.
+        """
+        if isinstance(self.config, StreamExperimentConfig):
+            return self._hindsight(self.config, data_dir)
         data = load_interactions(self.config.dataset, data_dir)
         if isinstance(self.config, RankingExperimentConfig):
             # Rows keep their order in these runs.
             ranking = FullRanking(data, "test", self.config.cutoffs)
-            metrics = dict(ranking(self.model).metrics)
-        else:
-            metrics = OBJECTIVES[self.config.task].measure(
-                self.model, data.with_vocabularies(self.vocabularies), "test"
+            return dict(ranking(self.model).metrics)
+        return OBJECTIVES[self.config.task].measure(
+            self.model, data.with_vocabularies(self.vocabularies), "test"
+        )
+
+    def _hindsight(
+        self, config: StreamExperimentConfig, data_dir: str | None
+    ) -> dict[str, float]:
+        stream = open_stream(config.stream, data_dir)
+        last, first = config.num_batches(len(stream))
+        part = slice(first * config.batch_size, last * config.batch_size)
+        features = {
+            feature: _translate(
+                rows[part],
+                stream.vocabularies[feature].vocabulary(),
+                self.vocabularies[feature],
             )
-        recorded = self.result["metrics"]["test"]
-        for name, value in metrics.items():
-            if not np.isclose(value, recorded[name], rtol=_TOLERANCE, atol=0):
-                raise ValueError(
-                    f"The test {name} is {value:.6f} and was "
-                    f"{recorded[name]:.6f} in result.json: other data, or "
-                    "another model."
-                )
+            for feature, rows in stream.features.items()
+        }
+        task = config.export.task
+        loss, correct = prequential_scores(
+            self.model.predict(features, batch_size=1 << 16, verbose=0),
+            task_labels(stream.rating, task)[part],
+            task,
+        )
+        metrics = {"loss": float(loss.mean())}
+        if correct is not None:
+            metrics["accuracy"] = float(correct.mean())
         return metrics
 
 
@@ -135,3 +235,10 @@ def _refuse_incomplete(folder: Path) -> None:
             raise ValueError(
                 f"{folder} is not a complete run: {name} is missing."
             )
+
+
+def _translate(rows: Any, data: Vocabulary, model: Vocabulary) -> Any:
+    """Maps rows of the data's vocabulary to rows of the model's."""
+    by_row = np.zeros(len(data), dtype=np.int32)
+    by_row[1:] = model.rows(data.raw_ids)
+    return by_row[rows]

@@ -17,6 +17,7 @@ from keras_emb.layers.multi_size_embedding import MultiSizeEmbedding
 from keras_emb.layers.popularity_controller import PopularityController
 from keras_emb.layers.popularity_counter import PopularityCounter
 from keras_emb.layers.projected_embedding import ProjectedEmbedding
+from keras_emb.layers.quantized_embedding import QuantizedEmbedding
 from keras_emb.layers.replace_tables import replace_tables
 from keras_emb.layers.row_scope import RowScope
 from keras_emb.layers.selected_embedding import SelectedEmbedding
@@ -55,6 +56,7 @@ __all__ = [
     "PopularityController",
     "PopularityCounter",
     "ProjectedEmbedding",
+    "QuantizedEmbedding",
     "RowScope",
     "SelectedEmbedding",
     "SharedSpace",

@@ -8,6 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_emb.layers.gather_rows import gather_rows
+from keras_emb.layers.kept_entries import kept_entries
+from keras_emb.layers.ragged_reads import (
+    RaggedReads,
+    pad_rows,
+    ragged_positions,
+)
 from keras_emb.layers.row_index import (
     BLOCK_LENGTH,
     group_rows,
@@ -16,6 +22,13 @@ from keras_emb.layers.row_index import (
     row_blocks,
     row_index_kind,
     small_integer,
+)
+from keras_emb.layers.row_quantization import (
+    SCALE_DTYPE,
+    StoredPrecision,
+    half_values,
+    quantize_values,
+    row_scales,
 )
 
 __all__ = ["MixedDimensionEmbedding"]
@@ -53,6 +66,8 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             any of them.
         mask_storage: For `"mask"`: `"bits"`, one for every coordinate of
             every row, or `"columns"`, a number for every value.
+        precision: `"float16"` or `"int8"`, with a scale for every row, to
+            store the values in; None for the layer's own type.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -75,6 +90,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         num_groups: int | None = None,
         structure: Literal["prefix", "mask"] = "prefix",
         mask_storage: Literal["bits", "columns"] = "bits",
+        precision: StoredPrecision | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trainable", False)
@@ -86,19 +102,24 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             _check_integer("num_groups", num_groups, 1)
         _check_choice("structure", structure, ("prefix", "mask"))
         _check_choice("mask_storage", mask_storage, ("bits", "columns"))
+        if precision is not None:
+            _check_choice("precision", precision, ("float16", "int8"))
         self.vocabulary_size = int(vocabulary_size)
         self.output_dim = int(output_dim)
         self.num_values = int(num_values)
         self.num_groups = num_groups
         self.structure = structure
         self.mask_storage = mask_storage
-        self.packed_values = self.add_weight(
-            shape=(self.num_values + 1,),
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            name="values",
+        self.precision = precision
+        self.packed_values = self._store(
+            "values", (self.num_values + 1,), precision or self.variable_dtype
         )
+        self.scale_weights: list[Any] = []
+        if precision == "int8":
+            self.row_scales = self._store(
+                "row_scales", (self.vocabulary_size, 1), SCALE_DTYPE
+            )
+            self.scale_weights = [self.row_scales]
         self._index: list[Any] = []
         if num_groups is not None:
             # First row, start and size; int32 has no kernels on GPU.
@@ -124,8 +145,8 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             )
         self.built = True
 
-    def _add_index(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
-        weight = self.add_weight(
+    def _store(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        return self.add_weight(
             shape=shape,
             dtype=dtype,
             initializer="zeros",
@@ -133,6 +154,9 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             autocast=False,
             name=name,
         )
+
+    def _add_index(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        weight = self._store(name, shape, dtype)
         self._index.append(weight)
         return weight
 
@@ -162,7 +186,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
                 it does not fit the table.
         """
         rows = np.asarray(rows)
-        kept = _kept_entries(rows.shape, sizes, mask)
+        kept = kept_entries(rows.shape, sizes, mask)
         vocabulary_size, output_dim = rows.shape
         sizes = kept.sum(axis=1, dtype=np.int64)
         num_values = int(sizes.sum())
@@ -198,9 +222,55 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         elif self.structure == "mask":
             self.columns.assign(np.append(np.nonzero(kept)[1], 0))
 
+    def with_precision(self, precision: StoredPrecision) -> Self:
+        """The same table with its values in fewer bytes.
+
+        Args:
+            precision: `"float16"` or `"int8"`.
+
+        Returns:
+            A new table, of the same name.
+
+        Raises:
+            ValueError: If the values do not fit the precision, or the table
+                has one already.
+        """
+        if self.precision is not None:
+            raise ValueError(
+                "`precision` can only be chosen for a table that has none "
+                f"yet. Received: a table in {self.precision}"
+            )
+        copy = type(self).from_config(
+            {**self.get_config(), "precision": precision}
+        )
+        for old, new in zip(self._index, copy._index, strict=True):
+            new.assign(old.value)
+        values = np.asarray(self.packed_values.numpy())
+        if precision == "int8":
+            # The zero at the end belongs to no row.
+            row = np.repeat(np.arange(self.vocabulary_size), self._sizes())
+            largest = np.zeros((self.vocabulary_size, 1), np.float64)
+            np.maximum.at(largest[:, 0], row, np.abs(values[:-1]))
+            scales = row_scales(largest)
+            copy.row_scales.assign(scales)
+            steps = np.append(scales[row, 0], np.float16(1))
+            copy.packed_values.assign(quantize_values(values, steps))
+        else:
+            copy.packed_values.assign(half_values(values))
+        return copy
+
+    def _sizes(self) -> np.ndarray:
+        """How many values each row has."""
+        if self.num_groups is None:
+            sizes = self.row_sizes.numpy().ravel()[: self.vocabulary_size]
+            return np.asarray(sizes, np.int64)
+        groups = self.groups.numpy()
+        lengths = np.diff(groups[:, 0], append=self.vocabulary_size)
+        return np.asarray(np.repeat(groups[:, 2], lengths))
+
     @property
     def value_bytes(self) -> int:
-        """Bytes of the values kept."""
+        """Bytes of the values kept, without the scales of rows."""
         return self.num_values * _itemsize(self.packed_values)
 
     @property
@@ -225,32 +295,96 @@ class MixedDimensionEmbedding(keras.layers.Layer):
 
     def call(self, ids: Any) -> Any:
         ids = tf.convert_to_tensor(ids)
-        # A column of shape (n, 1) from here on.
-        flat = tf.reshape(tf.cast(ids, self._integer), [-1, 1])
-        rows = tf.clip_by_value(flat, 0, self.vocabulary_size - 1)
-        known = tf.equal(rows, flat)
-        starts, sizes = self._locate(rows)
-        # Hidden entries read the zero at the end, those of unknown ids one
-        # past it: an error on CPU, and elsewhere a zero again.
-        hidden = tf.where(known, self.num_values, self.num_values + 1)
-        hidden = tf.cast(hidden, self._integer)
-        if self.structure == "mask" and self.mask_storage == "bits":
-            shown = self._read_bits(rows) & known
-            order = tf.cast(shown, self._integer)
-            order = tf.cumsum(order, axis=1, exclusive=True)
+        flat = tf.reshape(tf.cast(ids, self._integer), [-1])
+        scope = RaggedReads.current()
+        if scope is None:
+            values = self._look_up(flat)
         else:
-            order = np.arange(self.output_dim, dtype=self._integer)
-            shown = tf.less(order, tf.where(known, sizes, 0))
-        positions = tf.where(shown, starts + order, hidden)
-        values = gather_rows(self.packed_values, positions)
-        if self.structure == "mask" and self.mask_storage == "columns":
-            values = self._scatter(values, positions)
-        values = tf.cast(values, self.compute_dtype)
+            values = scope.call(self._look_up, flat)
         if ids.shape.rank != 1:
             shape = tf.concat([tf.shape(ids), [self.output_dim]], 0)
             values = tf.reshape(values, shape)
         values.set_shape((*ids.shape, self.output_dim))
         return values
+
+    def _look_up(self, ids: Any) -> Any:
+        scope = RaggedReads.current()
+        known = None
+        rows = ids
+        if scope is None or not scope.rows_only:
+            rows = tf.clip_by_value(ids, 0, self.vocabulary_size - 1)
+            known = tf.equal(rows, ids)
+        starts, sizes = self._locate(rows)
+        if known is not None:
+            # Unknown ids read what lies past the end: an error on CPU, and
+            # elsewhere a zero.
+            starts = tf.where(known, starts, self.num_values + 1)
+            sizes = tf.where(known, sizes, 1)
+        if self.structure == "mask" and self.mask_storage == "bits":
+            values = self._read_bits(rows, starts, known)
+        elif scope is None:
+            values = self._read_padded(starts, sizes)
+        else:
+            values = self._read_ragged(starts, sizes)
+        if self.precision == "int8":
+            scales = gather_rows(self.row_scales, rows)
+            values *= tf.cast(scales, values.dtype)
+        return tf.cast(values, self.compute_dtype)
+
+    def _read_padded(self, starts: Any, sizes: Any) -> Any:
+        order = np.arange(self.output_dim, dtype=self._integer)
+        shown = tf.less(order, tf.expand_dims(sizes, 1))
+        # Hidden entries read the zero at the end.
+        positions = tf.where(
+            shown, tf.expand_dims(starts, 1) + order, self.num_values
+        )
+        values = self._values_at(positions)
+        if self.structure == "prefix":
+            return values
+        # Padding is zero, and adds to a column without changing it.
+        columns = tf.cast(gather_rows(self.columns, positions), self._integer)
+        count = tf.cast(tf.size(values), self._integer)
+        first = tf.range(0, count, self.output_dim)
+        places = tf.expand_dims(first, 1) + columns
+        values = tf.math.unsorted_segment_sum(values, places, count)
+        return tf.reshape(values, [-1, self.output_dim])
+
+    def _read_ragged(self, starts: Any, sizes: Any) -> Any:
+        positions, splits = ragged_positions(starts, sizes)
+        values = self._values_at(positions)
+        if self.structure == "prefix":
+            return pad_rows(values, splits, self.output_dim)
+        places = tf.range(tf.size(positions, tf.int64))
+        row = tf.searchsorted(splits, places, side="right", out_type=tf.int64)
+        column = tf.cast(gather_rows(self.columns, positions), tf.int64)
+        count = tf.size(starts, tf.int64) * self.output_dim
+        values = tf.math.unsorted_segment_sum(
+            values, (row - 1) * self.output_dim + column, count
+        )
+        return tf.reshape(values, [-1, self.output_dim])
+
+    def _read_bits(self, rows: Any, starts: Any, known: Any) -> Any:
+        # Shape (n, bytes, 1), then (n, bytes, 8).
+        packed = tf.expand_dims(gather_rows(self.column_bits, rows), 2)
+        weights = (1 << np.arange(8)).astype(np.uint8)
+        shown = tf.not_equal(tf.bitwise.bitwise_and(packed, weights), 0)
+        width = 8 * self.column_bits.shape[1]
+        shown = tf.reshape(shown, [-1, width])
+        if width != self.output_dim:
+            shown = shown[:, : self.output_dim]
+        if known is not None:
+            # All of an unknown row is read, where its start says.
+            shown |= tf.expand_dims(tf.logical_not(known), 1)
+        order = tf.cast(shown, self._integer)
+        order = tf.cumsum(order, axis=1, exclusive=True)
+        return self._values_at(
+            tf.where(shown, tf.expand_dims(starts, 1) + order, self.num_values)
+        )
+
+    def _values_at(self, positions: Any) -> Any:
+        values = gather_rows(self.packed_values, positions)
+        # Steps are multiplied by their scales in full precision.
+        return values if self.precision is None else tf.cast(values, "float32")
 
     @property
     def _integer(self) -> str:
@@ -259,46 +393,23 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         return "int32" if largest < 2**31 - 1 else "int64"
 
     def _locate(self, rows: Any) -> tuple[Any, Any]:
-        """Start and size of each row, of shape `(n, 1)`."""
+        """Start and size of each row, of shape `(n,)`."""
         if self.num_groups is not None:
             groups = tf.cast(self.groups.value, self._integer)
-            number = tf.searchsorted(
-                groups[:, 0], tf.squeeze(rows, 1), side="right"
-            )
+            firsts = tf.unstack(groups, axis=1)[0]
+            number = tf.searchsorted(firsts, rows, side="right")
             group = tf.gather(groups, number - 1)
-            first, start, size = tf.split(group, 3, axis=1)
+            first, start, size = tf.unstack(group, axis=1)
             return start + (rows - first) * size, size
-        block = tf.squeeze(rows // BLOCK_LENGTH, 1)
+        block = rows // BLOCK_LENGTH
         offset = rows % BLOCK_LENGTH
         sizes = gather_rows(self.row_sizes, block)
         sizes = tf.cast(sizes, self._integer)
         places = np.arange(BLOCK_LENGTH, dtype=self._integer)
-        before = tf.where(tf.less(places, offset), sizes, 0)
-        before = tf.reduce_sum(before, 1, keepdims=True)
-        start = tf.expand_dims(gather_rows(self.block_starts, block), 1)
-        own = tf.gather(sizes, offset, batch_dims=1)
-        return tf.cast(start, self._integer) + before, own
-
-    def _read_bits(self, rows: Any) -> Any:
-        """Live columns of each row, booleans of shape `(n, output_dim)`."""
-        # Shape (n, 1, bytes), then (n, bytes, 8).
-        packed = gather_rows(self.column_bits, rows)
-        packed = tf.transpose(packed, [0, 2, 1])
-        weights = (1 << np.arange(8)).astype(np.uint8)
-        bits = tf.not_equal(tf.bitwise.bitwise_and(packed, weights), 0)
-        bits = tf.reshape(bits, [-1, 8 * self.column_bits.shape[1]])
-        return bits[:, : self.output_dim]
-
-    def _scatter(self, values: Any, positions: Any) -> Any:
-        """Puts the values of each row into their columns."""
-        # Padding is zero, and adds to a column without changing it.
-        columns = gather_rows(self.columns, positions)
-        columns = tf.cast(columns, self._integer)
-        count = tf.cast(tf.size(values), self._integer)
-        first = tf.range(0, count, self.output_dim)
-        places = tf.expand_dims(first, 1) + columns
-        values = tf.math.unsorted_segment_sum(values, places, count)
-        return tf.reshape(values, [-1, self.output_dim])
+        before = tf.where(tf.less(places, tf.expand_dims(offset, 1)), sizes, 0)
+        before = tf.reduce_sum(before, 1)
+        start = tf.cast(gather_rows(self.block_starts, block), self._integer)
+        return start + before, tf.gather(sizes, offset, batch_dims=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (*input_shape, self.output_dim)
@@ -317,6 +428,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             "num_groups": self.num_groups,
             "structure": self.structure,
             "mask_storage": self.mask_storage,
+            "precision": self.precision,
         }
 
 
@@ -334,34 +446,6 @@ def _check_choice(name: str, value: Any, choices: tuple[str, str]) -> None:
             f"`{name}` must be {choices[0]!r} or {choices[1]!r}. "
             f"Received: {name}={value!r}"
         )
-
-
-def _kept_entries(shape: tuple[int, ...], sizes: Any, mask: Any) -> np.ndarray:
-    if (sizes is None) == (mask is None):
-        raise ValueError(
-            "Exactly one of `sizes` and `mask` must be given. Received: "
-            f"{'neither' if sizes is None else 'both'}"
-        )
-    if len(shape) != 2:
-        raise ValueError(f"`rows` must be a matrix. Received: shape {shape}")
-    if sizes is None:
-        kept = np.asarray(mask)
-        if kept.shape != shape or not np.isin(kept, (0, 1)).all():
-            raise ValueError(
-                f"`mask` must be booleans of shape {shape}. Received: shape "
-                f"{kept.shape}, dtype {kept.dtype}"
-            )
-        return kept.astype(bool)
-    sizes = np.asarray(sizes)
-    if sizes.shape != shape[:1] or (
-        not np.isin(sizes, np.arange(shape[1] + 1)).all()
-    ):
-        raise ValueError(
-            f"`sizes` must be {shape[0]} integers between 0 and {shape[1]}. "
-            f"Received: shape {sizes.shape}, from {sizes.min(initial=0)} to "
-            f"{sizes.max(initial=0)}"
-        )
-    return np.arange(shape[1]) < sizes[:, None]
 
 
 def _itemsize(weight: Any) -> int:

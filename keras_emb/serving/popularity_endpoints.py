@@ -1,24 +1,21 @@
 """Endpoints of models whose tables read popularity."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["add_popularity_endpoints"]
+from keras_emb.serving.endpoint import Endpoint
+from keras_emb.serving.served_model import ServedModel
+
+__all__ = ["popularity_endpoints"]
 
 _ENDING = "_popularity"
 
 
-def add_popularity_endpoints(
-    archive: Any,
-    serve: Callable[[Mapping[str, Any]], dict[str, Any]],
-    known: Callable[[str, Any], Any],
-    specs: Mapping[str, tf.TensorSpec],
-    counting: Mapping[str, Sequence[Any]],
-) -> None:
-    """Adds `observe` and `serve_popularity` beside `serving_default`.
+def popularity_endpoints(served: ServedModel) -> dict[str, Endpoint]:
+    """What a model with tables that keep count answers besides predictions.
 
     `observe` takes the ids of interactions that have happened, raises their
     counts, and answers with the counts; predictions follow. `serve_popularity`
@@ -26,17 +23,19 @@ def add_popularity_endpoints(
     `<input>_popularity` say.
 
     Args:
-        archive: The archive to add to.
-        serve: What `serving_default` computes.
-        known: Turns ids of an input into rows of its tables.
-        specs: Inputs by name.
-        counting: Tables that keep count, by the input that feeds them.
+        served: The model.
+
+    Returns:
+        The endpoints by name; none for a model without such tables.
     """
+    counting = served.counting
+    if not counting:
+        return {}
 
     def observe(inputs: Mapping[str, Any]) -> dict[str, Any]:
         counts = {}
         for name, tables in counting.items():
-            rows = known(name, inputs[name])
+            rows = served.known(name, inputs[name])
             for table in tables:
                 table.observe(rows)
                 counts[f"{name}{_ENDING}"] = table.counter(rows)
@@ -49,20 +48,22 @@ def add_popularity_endpoints(
                     stack.enter_context(
                         table.given_popularity(inputs[f"{name}{_ENDING}"])
                     )
-            answers = serve({name: inputs[name] for name in specs})
+            answers = served({name: inputs[name] for name in served.specs})
         return answers
 
     popularity = {
         f"{name}{_ENDING}": tf.TensorSpec((None,), "int64", f"{name}{_ENDING}")
         for name in counting
     }
-    archive.add_endpoint(
-        "observe",
-        observe,
-        input_signature=[{name: specs[name] for name in counting}],
-    )
-    archive.add_endpoint(
-        "serve_popularity",
-        serve_popularity,
-        input_signature=[{**specs, **popularity}],
-    )
+    return {
+        "observe": Endpoint(
+            observe,
+            {name: served.specs[name] for name in counting},
+            {name: name for name in counting},
+        ),
+        "serve_popularity": Endpoint(
+            serve_popularity,
+            {**served.specs, **popularity},
+            {name: name for name in served.specs},
+        ),
+    }

@@ -17,8 +17,11 @@ from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import validate_result
+from keras_emb.experiments.run_preset import preset_of_run
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.tables import comparison_table, result_table
+from keras_emb.layers import find_tables
+from keras_emb.presets import EmbeddingSizeModel
 
 NAME = "ciess_lightgcn_movielens_100k"
 SETTINGS = [
@@ -145,6 +148,24 @@ def test_an_export_stores_the_graph_or_what_it_was_propagated_for(
         )
         answers.append(answer["score"])
     np.testing.assert_allclose(answers[0], answers[1], 1e-4, 1e-7)
+
+
+def test_a_preset_holds_vectors_and_not_the_training_pairs(run, tmp_path):
+    preset_of_run(run, tmp_path / "mine")
+    preset = EmbeddingSizeModel.from_preset(tmp_path / "mine")
+    graph = preset.metadata["graph_backbone"]
+    model = SavedRun.load(run).model
+    assert graph["graph"] == sum(
+        weight.numpy().nbytes for weight in model.propagation.graph_weights
+    )
+    assert graph["vectors"] == preset.metadata["bytes"]["total"]
+    assert set(find_tables(preset.model)) == {"user_vectors", "item_vectors"}
+    metrics = SavedRun.find(tmp_path / "mine").evaluate()
+    assert metrics == pytest.approx(
+        _result(run)["metrics"]["test"], rel=1e-3, abs=1e-9
+    )
+    assert "propagated vectors" in (tmp_path / "mine/README.md").read_text()
+    assert preset.sizes.tables.keys() == {"user", "item"}
 
 
 def test_test_figures_are_of_the_test_part(run):

@@ -8,7 +8,7 @@ from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import write_json
 from keras_emb.experiments.result import build_result
 from keras_emb.experiments.saved_run import SavedRun
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.zoo.backbones import MatrixFactorization
 from tests.experiments.records import make_record
 from tests.experiments.test_result import NUM_BYTES, SECONDS

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.datasets import Vocabulary, load_stream
-from keras_emb.experiments.any_experiment import load_experiment
+from keras_emb.datasets import Vocabulary, load_stream, task_labels
+from keras_emb.experiments.any_experiment import (
+    load_experiment,
+    run_any_experiment,
+)
 from keras_emb.experiments.config import ExperimentConfig, experiment_names
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import validate_result
+from keras_emb.experiments.run_preset import preset_of_run
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.streams import StreamExperimentConfig
 from keras_emb.experiments.streams.scores import (
@@ -50,6 +54,8 @@ run_any_experiment(
     Path(sys.argv[1]), resume=True, checkpoint_seconds=0.0,
 )
 """
+
+CLI = "from keras_emb.cli import main; main()"
 
 
 def _start(out):
@@ -108,7 +114,8 @@ def test_a_run_leaves_everything(run):
     assert not (run / "work").exists()
     assert result_table(result).row_count == 7
     page = write_report([run], run.parent / "report.html").read_text()
-    assert page.count("<img") == len(pictures)
+    # The report adds accuracy against memory.
+    assert page.count("<img") == len(pictures) + 1
 
 
 def test_the_compact_model_is_within_its_budget(run):
@@ -133,6 +140,60 @@ def test_a_prequential_run_is_not_evaluated_again(run):
     assert saved.model.tables.keys() == {"user", "item"}
     with pytest.raises(ValueError, match="were made along the stream"):
         saved.evaluate()
+
+
+def test_a_preset_of_a_stream_is_measured_in_hindsight(run, tmp_path):
+    preset_of_run(run, tmp_path / "mine")
+    saved = SavedRun.find(tmp_path / "mine")
+    metrics = saved.evaluate()
+    assert set(metrics) == {"loss", "accuracy"}
+    stream = load_stream("synthetic", order="permuted")
+    batches = len(stream) // 1000
+    part = slice(round(0.7 * batches) * 1000, batches * 1000)
+    raw = {
+        name: stream.vocabularies[name].vocabulary().raw(rows[part])
+        for name, rows in stream.features.items()
+    }
+    label = task_labels(stream.rating, "binary")[part]
+    predicted = saved.served.predict(raw)[:, 0]
+    loss = float(np.mean((predicted - label) ** 2))
+    assert metrics["loss"] == pytest.approx(loss, rel=1e-5)
+    recorded = _result(run)["metrics"]["test"]
+    assert saved.result["metrics"]["test"] == recorded
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert "only when the stream is replayed" in card
+    assert f"{recorded['loss']:.4f} | " in card
+    done = subprocess.run(
+        [sys.executable, "-c", CLI, "evaluate", tmp_path / "mine"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hindsight loss:" in done.stdout
+    assert "replaying the stream: keras-emb run autoemb" in done.stdout
+
+
+def test_rows_may_be_kept_free_for_ids_to_come(tmp_path):
+    stream = load_stream("synthetic", order="permuted")
+    rows = {n: len(v) + 7 for n, v in stream.vocabularies.items()}
+    config = load_experiment(
+        NAME,
+        [
+            *SETTINGS[:-3],
+            "seeds=[0]",
+            "methods=[autoemb_hard]",
+            f"stream.options={{capacity: {rows}}}",
+        ],
+    )
+    run_any_experiment(config, tmp_path / "run")
+    preset = SavedRun.load(tmp_path / "run").served
+    for name, table in preset.sizes.tables.items():
+        assert table.rows == rows[name]
+        # Every id keeps the row it got when it came up.
+        ids = stream.vocabularies[name].vocabulary().raw_ids
+        np.testing.assert_array_equal(preset.vocabularies[name].raw_ids, ids)
+    items, _ = preset.recommend(preset.vocabularies["user"].raw_ids[:3], k=5)
+    assert set(items.ravel()) <= set(preset.vocabularies["item"].raw_ids)
 
 
 def test_a_killed_run_ends_the_same(run, tmp_path):

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_emb.layers import MixedDimensionEmbedding
+from keras_emb.layers.ragged_reads import RaggedReads
 from tests.testing import run_layer_test
 
 IDS = np.array([[0, 4], [2, 2], [3, 1]], "int32")
@@ -161,3 +162,34 @@ def test_refuses_wrong_arguments(arguments, message):
 def test_refuses_what_does_not_fit_the_rows(arguments, message):
     with pytest.raises(ValueError, match=message):
         MixedDimensionEmbedding.from_rows(np.ones((2, 3)), **arguments)
+
+
+@pytest.mark.parametrize("precision", [None, "float16", "int8"])
+@pytest.mark.parametrize("shape", [(1, 1), (200, 20), (70, 300)])
+@pytest.mark.parametrize("structure", ["prefix", "mask"])
+@pytest.mark.parametrize("kind", ["any", "sorted", "none", "last_only"])
+def test_ragged_reads_find_the_same(kind, structure, shape, precision):
+    table, _ = _case(kind, structure, *shape)
+    if precision is not None:
+        table = table.with_precision(precision)
+    ids = np.random.default_rng(0).integers(0, shape[0], (9, 2))
+    expected = table(ids)
+    with RaggedReads():
+        np.testing.assert_array_equal(table(ids), expected)
+        assert table(ids[:0]).shape == (0, 2, shape[1])
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            table(np.array([shape[0]]))
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_layer_of_fewer_bits(precision):
+    def make(**kwargs):
+        table, _ = _case("any", "prefix", 90, 20)
+        table = table.with_precision(precision)
+        copy = MixedDimensionEmbedding.from_config(
+            {**table.get_config(), **kwargs}
+        )
+        copy.set_weights(table.get_weights())
+        return copy
+
+    run_layer_test(make, IDS, expected_shape=(3, 2, 20))

@@ -1,7 +1,3 @@
-import shutil
-import subprocess
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -34,8 +30,7 @@ from keras_emb.zoo.backbones import (
     StreamingDLRS,
 )
 from tests.layers import foreign_models
-
-C_SOURCE = Path(__file__).parent / "c_loader" / "predict.c"
+from tests.serving.c_server import CServer
 
 
 def _compact(kind, structure="prefix", users=400, items=150, width=20):
@@ -269,55 +264,22 @@ def test_refuses_wrong_arguments(tmp_path):
         export_for_serving(keras.Sequential(), tmp_path)
 
 
-@pytest.fixture(scope="module")
-def c_program(tmp_path_factory):
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    program = tmp_path_factory.mktemp("c_loader") / "predict"
-    libraries = Path(tf.sysconfig.get_lib())
-    subprocess.run(
-        [
-            "gcc",
-            "-O1",
-            "-Wall",
-            "-Werror",
-            f"-I{tf.sysconfig.get_include()}",
-            str(C_SOURCE),
-            "-o",
-            str(program),
-            f"-L{libraries}",
-            f"-Wl,-rpath,{libraries}",
-            "-l:libtensorflow_cc.so.2",
-            "-l:libtensorflow_framework.so.2",
-        ],
-        check=True,
-    )
-    return program
-
-
 def _run_in_c(program, folder, *requests):
     """Numbers of several requests in one session, one after the other."""
-    saved = saved_model_pb2.SavedModel.FromString(
-        (folder / "saved_model.pb").read_bytes()
-    )
-    signatures = saved.meta_graphs[0].signature_def
-    arguments = []
-    for name, inputs in requests:
-        signature = signatures[name]
-        output = min(signature.outputs.items())[1]
-        arguments += ["--"] if arguments else []
-        arguments.append(output.name)
-        arguments += [
-            f"{signature.inputs[key].name}={','.join(map(str, ids))}"
-            for key, ids in inputs.items()
+    with CServer(program, folder) as server:
+        answers = [
+            min(
+                server.predict(
+                    name,
+                    {
+                        key: np.array(ids, "int32")
+                        for key, ids in ids_of.items()
+                    },
+                ).items()
+            )[1]
+            for name, ids_of in requests
         ]
-    done = subprocess.run(
-        [program, folder, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return np.array(done.stdout.split(), "float32")
+    return np.concatenate([answer.ravel() for answer in answers])
 
 
 def _predict_in_c(program, folder, inputs):

@@ -69,7 +69,9 @@ class Backbone(keras.Model):
 
         A backbone with a method `encode` ranks whole catalogues: it returns
         what can be computed of every user and of every item alone, tensors
-        of shapes `(users, user_code)` and `(items, item_code)`.
+        of shapes `(users, user_code)` and `(items, item_code)`. Where a code
+        depends on its own row alone, `encode_rows(feature, rows)` returns
+        the codes of some rows of `"user"` or `"item"`.
 
         Args:
             users: Codes of users, shape `(batch, user_code)`.

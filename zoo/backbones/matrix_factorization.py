@@ -136,21 +136,25 @@ class MatrixFactorization(Backbone):
 
     def encode(self) -> tuple[Any, Any]:
         """Vectors whose dot products are the scores, biases included."""
-        vectors, biases = {}, {}
-        for name, table in self.tables.items():
-            ids = keras.ops.arange(table.vocabulary_size)
-            vectors[name] = keras.ops.cast(table(ids), "float32")
-            biases[name] = self.get_layer(f"{name}_bias")(ids)
-        if self.reduction == "mean":
-            vectors["user"] /= self.tables["user"].output_dim
-        offset = self.get_layer("rating")(biases["user"])
-        users = [vectors["user"], offset, keras.ops.ones_like(offset)]
-        ones = keras.ops.ones_like(biases["item"])
-        items = [vectors["item"], ones, biases["item"]]
-        return (
-            keras.ops.concatenate(users, axis=-1),
-            keras.ops.concatenate(items, axis=-1),
+        users, items = (
+            self.encode_rows(
+                name, keras.ops.arange(self.tables[name].vocabulary_size)
+            )
+            for name in ("user", "item")
         )
+        return users, items
+
+    def encode_rows(self, feature: str, rows: Any) -> Any:
+        vectors = keras.ops.cast(self.tables[feature](rows), "float32")
+        bias = self.get_layer(f"{feature}_bias")(rows)
+        if feature == "item":
+            ones = keras.ops.ones_like(bias)
+            return keras.ops.concatenate([vectors, ones, bias], axis=-1)
+        if self.reduction == "mean":
+            vectors /= self.tables["user"].output_dim
+        offset = self.get_layer("rating")(bias)
+        ones = keras.ops.ones_like(offset)
+        return keras.ops.concatenate([vectors, offset, ones], axis=-1)
 
     def usages(self) -> list[Any]:
         return [DotProduct("user", "item")]

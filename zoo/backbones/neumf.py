@@ -151,20 +151,27 @@ class NeuMF(Backbone):
 
     def encode(self) -> tuple[Any, Any]:
         """The rows of the product beside those that the first layer adds."""
-        rows = {
-            name: keras.ops.cast(
-                table(keras.ops.arange(table.vocabulary_size)), "float32"
+        users, items = (
+            self.encode_rows(
+                name,
+                keras.ops.arange(self.tables[f"{name}_mlp"].vocabulary_size),
             )
-            for name, table in self.tables.items()
-        }
+            for name in ("user", "item")
+        )
+        return users, items
+
+    def encode_rows(self, feature: str, rows: Any) -> Any:
+        product, hidden = (
+            keras.ops.cast(self.tables[f"{feature}_{path}"](rows), "float32")
+            for path in ("gmf", "mlp")
+        )
         first = self.get_layer("hidden_0")
         split = self.tables["user_mlp"].output_dim
-        users = keras.ops.matmul(rows["user_mlp"], first.kernel[:split])
-        items = keras.ops.matmul(rows["item_mlp"], first.kernel[split:])
-        return (
-            keras.ops.concatenate([rows["user_gmf"], users], axis=-1),
-            keras.ops.concatenate([rows["item_gmf"], items + first.bias], -1),
-        )
+        if feature == "user":
+            sums = keras.ops.matmul(hidden, first.kernel[:split])
+        else:
+            sums = keras.ops.matmul(hidden, first.kernel[split:]) + first.bias
+        return keras.ops.concatenate([product, sums], axis=-1)
 
     def score_codes(self, users: Any, items: Any) -> Any:
         width = self.tables["user_gmf"].output_dim

@@ -25,9 +25,9 @@ from keras_emb.experiments.result import (
     validate_result,
 )
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.size_summary import summarize_sizes
 from keras_emb.layers import table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 
 __all__ = ["run_ranking_experiment"]

@@ -169,6 +169,15 @@ class StreamExperimentConfig:
         full = self.backbone.embedding_dim
         return [max(1, round(share * full)) for share in self.shares]
 
+    def num_batches(self, length: int) -> tuple[int, int]:
+        """Batches of a stream, and those of them before its test part.
+
+        Args:
+            length: Interactions of the stream.
+        """
+        batches = length // self.batch_size
+        return batches, max(1, round(batches * self.pretrain_share))
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StreamExperimentConfig":
         """Makes a config of plain values, as `to_dict` gives them.

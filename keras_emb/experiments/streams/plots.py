@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from keras_emb.experiments.plots import figure, label_log_axis
 
-__all__ = ["plot_along", "plot_by_popularity", "plot_weights"]
+__all__ = ["plot_along", "plot_by_popularity", "plot_memory", "plot_weights"]
 
 _COLORS = (
     "#0072B2",
@@ -53,6 +53,46 @@ def plot_weights(
             ax.set_xlabel("popularity (mean of a tenth of the ids)")
         axes[0].set_ylabel("mean weight")
         axes[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def plot_memory(
+    result: Mapping[str, Any],
+    task: str,
+    path: str | os.PathLike[str] | BinaryIO,
+) -> None:
+    """Draws the test loss of all methods against their tables' memory.
+
+    Args:
+        result: As `build_stream_result` made it.
+        task: The task.
+        path: PNG file to write.
+    """
+    with figure(path, (8.4, 4.8)) as drawn:
+        ax = drawn.add_subplot()
+        kilobytes = []
+        for number, (label, cell) in enumerate(_cells(result, task).items()):
+            record = cell["per_seed"][0]
+            # What is mixed or masked while it learns is served compact.
+            tables = record.get("compact_bytes", {}).get("total")
+            if tables is None:
+                parts = ("values", "index", "projections")
+                tables = sum(record["bytes"][part] for part in parts)
+            kilobytes.append(tables / 1024)
+            style = _style(label, number)
+            ax.errorbar(
+                kilobytes[-1],
+                cell["mean"]["test"]["loss"],
+                yerr=cell["std"]["test"]["loss"],
+                label=label.replace("_", " "),
+                color=style["color"],
+                marker="o",
+                linestyle="none",
+                capsize=2.5,
+            )
+        label_log_axis(ax, set(kilobytes))
+        ax.set_xlabel("memory of the tables, index and maps included (KiB)")
+        ax.set_ylabel("prequential test loss")
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 def plot_by_popularity(

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_emb.compression import compact
 from keras_emb.datasets import InteractionStream, count_popularity
-from keras_emb.datasets.load import load_stream
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.saved_vocabularies import save_vocabularies
 from keras_emb.experiments.streams.config import StreamExperimentConfig
+from keras_emb.experiments.streams.open_stream import open_stream
 from keras_emb.experiments.streams.plots import (
     plot_along,
     plot_by_popularity,
@@ -24,6 +25,7 @@ from keras_emb.experiments.streams.result import build_stream_result
 from keras_emb.experiments.streams.stream_bench import StreamBench
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 from keras_emb.layers import table_features
+from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 
 __all__ = ["run_stream_experiment"]
@@ -65,13 +67,7 @@ def run_stream_experiment(
     with RunFolder(out, config, resume=resume) as folder:
         if folder.is_complete:
             return dict(read_json(folder.path / "result.json"))
-        stream = load_stream(
-            config.stream.name,
-            order=config.stream.order,  # type: ignore[arg-type]
-            data_dir=data_dir,
-            seed=config.stream.seed,
-            **config.stream.options,
-        )
+        stream = open_stream(config.stream, data_dir)
         bench = StreamBench(
             config,
             stream,
@@ -102,9 +98,16 @@ def _write_artifacts(
     )
     model, assignment, record, search = bench.hard(unit)
     started = time.monotonic()
-    small, compaction = compact(model, assignment, row_order="fold")
+    # Rows that are free for ids to come have no id to be renumbered with.
+    full = all(len(v) == v.capacity for v in stream.vocabularies.values())
+    small, compaction = compact(
+        model, assignment, row_order="fold" if full else "keep"
+    )
     features = table_features(model)
-    orders = compaction.feature_orders
+    orders = {
+        name: compaction.feature_orders.get(name, np.arange(v.capacity))
+        for name, v in stream.vocabularies.items()
+    }
     sizes = {
         name: assignment.sizes(name)[orders[features[name]]]
         for name in assignment.tables
@@ -125,6 +128,8 @@ def _write_artifacts(
         path,
         {
             name: vocabulary.vocabulary().reorder(orders[name])
+            if full
+            else vocabulary.vocabulary()
             for name, vocabulary in stream.vocabularies.items()
         },
     )

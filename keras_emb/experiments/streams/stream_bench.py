@@ -70,9 +70,8 @@ class StreamBench:
         self._folder = folder
         self._report = report
         self._checkpoint_seconds = checkpoint_seconds
-        self.num_batches = len(stream) // config.batch_size
-        self.pretrain_batches = max(
-            1, round(self.num_batches * config.pretrain_share)
+        self.num_batches, self.pretrain_batches = config.num_batches(
+            len(stream)
         )
         if self.pretrain_batches >= self.num_batches:
             raise ValueError(

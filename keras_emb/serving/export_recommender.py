@@ -1,0 +1,321 @@
+"""Recommenders as TensorFlow Serving serves them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_emb.compression import quantize
+from keras_emb.datasets import Vocabulary
+from keras_emb.layers import find_tables, table_features
+from keras_emb.serving.endpoint import Endpoint
+from keras_emb.serving.id_table import IdTable, raw_array
+from keras_emb.serving.popularity_endpoints import popularity_endpoints
+from keras_emb.serving.served_model import ServedModel
+from keras_emb.serving.top_items import item_scores, top_items
+from keras_emb.serving.warm_up import can_warm_up, write_warm_up
+from keras_emb.serving.write_saved_model import new_version, write_saved_model
+
+__all__ = ["export_recommender"]
+
+_FEATURES = ("user", "item")
+# What bounds the memory of one request: users times a block of items.
+_MOST_USERS = 1024
+
+
+def export_recommender(
+    model: keras.Model,
+    vocabularies: Mapping[str, Vocabulary],
+    path: str | Path,
+    *,
+    version: int = 1,
+    precision: Literal["float32", "float16", "int8"] = "float32",
+    max_k: int = 100,
+    warm_up: bool | None = None,
+) -> Path:
+    """Writes a recommender as a SavedModel that speaks in raw ids.
+
+    The folder `<path>/<version>/` has the signatures
+
+    - `serving_default`: scores of pairs of `user` and `item`;
+    - `recommend`: for each `user` the `k` items with the highest scores, but
+      for those in `seen`, `(users, n)`, padded with any unknown id. Not for
+      models with several outputs a pair;
+    - `embed`: what each table answers for the ids `user` and `item`, which
+      need not be equally many;
+    - `observe` and `serve_popularity` where tables keep count, see
+      `export_for_serving`.
+
+    Ids are int64 or strings, as in the vocabularies. Each signature has a
+    twin, `<name>_rows`, whose ids are rows of the tables. Unknown ids are
+    answered as row 0, and `is_known` says so (`user_is_known` and
+    `item_is_known` for `embed`). A place that no item is left for holds the
+    id `-1` or `""`, and the score minus infinity.
+
+    >>> import tempfile
+    >>> from keras_emb.zoo import MatrixFactorization
+    >>> model = MatrixFactorization.from_sizes(
+    ...     users=3, items=4, embedding_dim=8
+    ... )
+    >>> ids = {"user": Vocabulary(["a", "b"]), "item": Vocabulary([7, 8, 9])}
+    >>> folder = export_recommender(model, ids, tempfile.mkdtemp())
+    >>> signatures = tf.saved_model.load(str(folder)).signatures
+    >>> answer = signatures["recommend"](
+    ...     user=tf.constant(["b", "?"]),
+    ...     seen=tf.constant([[8], [-1]], tf.int64),
+    ...     k=tf.constant(2),
+    ... )
+    >>> sorted(answer["item"][0].numpy().tolist())
+    [7, 9]
+    >>> answer["is_known"].numpy().tolist()
+    [True, False]
+
+    Args:
+        model: A built functional model of `user` and `item`, integers of
+            shape `(batch,)`. With `encode` and `score_codes` (see
+            `keras_emb.zoo.backbones.Backbone`) items are ranked by codes,
+            else pair by pair.
+        vocabularies: Raw ids of the rows of `user` and of `item`. Rows
+            beyond them are never recommended.
+        path: Folder of all versions of the model.
+        version: Positive integer; TensorFlow Serving serves the largest.
+        precision: Type in which the values of tables are stored, see
+            `keras_emb.compression.quantize`.
+        max_k: Most items that `recommend` can be asked for; never more than
+            there are.
+        warm_up: Whether requests are left in `assets.extra` that the server
+            answers before it takes any others; by default where
+            tensorflow-serving-api (extra `serving`) is installed.
+
+    Returns:
+        The folder `<path>/<version>`.
+
+    Raises:
+        ValueError: If the version exists, the model has other inputs, a
+            vocabulary is missing or has more ids than the tables have rows,
+            the tables cannot be stored in `precision`, or `max_k` is not
+            positive.
+        ImportError: If `warm_up` needs what is not installed.
+        RuntimeError: If more was written than the weights account for.
+    """
+    final = new_version(path, version)
+    if max_k < 1:
+        raise ValueError(f"`max_k` must be positive. Received: max_k={max_k}")
+    if precision != "float32":
+        model = quantize(model, precision)
+    served = ServedModel(model)
+    _check(served, vocabularies)
+    ids = {name: IdTable(vocabularies[name]) for name in _FEATURES}
+    archive = keras.export.ExportArchive()
+    endpoints = _endpoints(served, vocabularies, max_k)
+    for name, endpoint in endpoints.items():
+        by_row = _checked(endpoint)
+        by_row.add_to(archive, f"{name}_rows")
+        _by_raw_id(by_row, ids).add_to(archive, name)
+    raw_ids = [table.raw_ids for table in ids.values()]
+    archive.add_variable_collection("raw_ids", raw_ids)
+    for table in ids.values():
+        archive.track(table)
+
+    def finish(folder: Path) -> None:
+        if can_warm_up() if warm_up is None else warm_up:
+            write_warm_up(folder, _requests(endpoints, served, vocabularies))
+
+    return write_saved_model(
+        archive, served, final, further=raw_ids, finish=finish
+    )
+
+
+def _check(served: ServedModel, vocabularies: Mapping[str, Vocabulary]) -> None:
+    shapes = {name: spec.shape.rank for name, spec in served.specs.items()}
+    if shapes != dict.fromkeys(_FEATURES, 1) or set(served.rows) != set(shapes):
+        raise ValueError(
+            "`model` must look up two inputs, 'user' and 'item', of shape "
+            "(batch,); use `export_for_serving` for others. Received: "
+            f"model={served.model.name} with the inputs {sorted(shapes)}"
+        )
+    if set(vocabularies) != set(_FEATURES):
+        raise ValueError(
+            "`vocabularies` must hold those of 'user' and 'item'. "
+            f"Received: {sorted(vocabularies)}"
+        )
+    for name, rows in served.rows.items():
+        if len(vocabularies[name]) > rows:
+            raise ValueError(
+                f"`vocabularies` must fit the tables: {name!r} has {rows} "
+                f"rows. Received: {len(vocabularies[name])} rows"
+            )
+
+
+def _endpoints(
+    served: ServedModel,
+    vocabularies: Mapping[str, Vocabulary],
+    max_k: int,
+) -> dict[str, Endpoint]:
+    """All endpoints, by row."""
+    endpoints = {
+        "serving_default": _score(served, vocabularies),
+        "embed": _embed(served, vocabularies),
+        **popularity_endpoints(served),
+    }
+    (output,) = served.model.outputs
+    if tuple(output.shape[1:]) in ((), (1,)):
+        endpoints["recommend"] = _recommend(served, vocabularies, max_k)
+    return endpoints
+
+
+def _score(
+    served: ServedModel, vocabularies: Mapping[str, Vocabulary]
+) -> Endpoint:
+    def score(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        counts = [tf.shape(inputs[name])[0] for name in _FEATURES]
+        equal = tf.debugging.Assert(
+            tf.equal(*counts),
+            ["`user` and `item` must be equally many. Received:", *counts],
+        )
+        with tf.control_dependencies([equal]):
+            rows = {name: tf.identity(inputs[name]) for name in _FEATURES}
+        users, items = (
+            _known(rows[name], vocabularies[name]) for name in _FEATURES
+        )
+        return {**served(rows), "is_known": users & items}
+
+    return Endpoint(score, served.specs, {name: name for name in _FEATURES})
+
+
+def _embed(
+    served: ServedModel, vocabularies: Mapping[str, Vocabulary]
+) -> Endpoint:
+    tables = find_tables(served.model)
+    features = table_features(served.model)
+
+    def embed(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        rows = {name: served.known(name, inputs[name]) for name in _FEATURES}
+        vectors = {
+            name: tf.cast(table(rows[features[name]]), tf.float32)
+            for name, table in tables.items()
+        }
+        known = {
+            f"{name}_is_known": _known(inputs[name], vocabularies[name])
+            for name in _FEATURES
+        }
+        return {**vectors, **known}
+
+    return Endpoint(embed, served.specs, {name: name for name in _FEATURES})
+
+
+def _recommend(
+    served: ServedModel, vocabularies: Mapping[str, Vocabulary], max_k: int
+) -> Endpoint:
+    num_items = len(vocabularies["item"]) - 1
+    most = min(max_k, num_items)
+
+    def recommend(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        k = inputs["k"]
+        users = served.known("user", inputs["user"])
+        count = tf.shape(users)[0]
+        checks = [
+            tf.debugging.Assert(
+                (k >= 1) & (k <= most),
+                [f"`k` must be between 1 and {most}. Received:", k],
+            ),
+            tf.debugging.Assert(
+                count <= _MOST_USERS,
+                [f"`user` must hold at most {_MOST_USERS}. Received:", count],
+            ),
+            tf.debugging.Assert(
+                tf.equal(count, tf.shape(inputs["seen"])[0]),
+                ["`seen` must have a row for each of `user`. Received:", count],
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            seen = tf.identity(served.known("item", inputs["seen"]))
+            scores, block = item_scores(served, tf.identity(users))
+            items, values = top_items(scores, seen, k, num_items, block)
+        return {
+            "item": items,
+            "score": values,
+            "is_known": _known(inputs["user"], vocabularies["user"]),
+        }
+
+    dtype = served.specs["item"].dtype
+    specs = {
+        "user": served.specs["user"],
+        "seen": tf.TensorSpec((None, None), dtype, "seen"),
+        "k": tf.TensorSpec((), tf.int32, "k"),
+    }
+    return Endpoint(
+        recommend,
+        specs,
+        {"user": "user", "seen": "item"},
+        {"item": "item"},
+    )
+
+
+def _requests(
+    names: Iterable[str],
+    served: ServedModel,
+    vocabularies: Mapping[str, Vocabulary],
+) -> dict[str, dict[str, np.ndarray]]:
+    """A request of one pair for every signature that leaves no trace."""
+    found = {}
+    for ending in ("", "_rows"):
+        pair = {
+            name: np.ones(1, served.specs[name].dtype.as_numpy_dtype)
+            if ending
+            else raw_array(vocabularies[name].raw_ids[:1])
+            for name in _FEATURES
+        }
+        found[f"serving_default{ending}"] = found[f"embed{ending}"] = pair
+        if "recommend" in names:
+            found[f"recommend{ending}"] = {
+                "user": pair["user"],
+                "seen": pair["item"][:, None],
+                "k": np.int32(1),
+            }
+    return found
+
+
+def _known(rows: Any, vocabulary: Vocabulary) -> Any:
+    return (rows > 0) & (rows < len(vocabulary))
+
+
+def _checked(endpoint: Endpoint) -> Endpoint:
+    """The endpoint behind checks of what a server does not check."""
+
+    # Traced once, for the endpoint and its twin to call.
+    @tf.function(autograph=False)
+    def checked(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        # A session feeds tensors of any shape, whatever a signature says.
+        shaped = {
+            name: tf.ensure_shape(tensor, endpoint.specs[name].shape)
+            for name, tensor in inputs.items()
+        }
+        return endpoint.function(shaped)
+
+    return Endpoint(
+        checked, endpoint.specs, endpoint.id_inputs, endpoint.id_outputs
+    )
+
+
+def _by_raw_id(endpoint: Endpoint, ids: Mapping[str, IdTable]) -> Endpoint:
+    """The same endpoint with raw ids for rows."""
+    specs = dict(endpoint.specs)
+    for name, feature in endpoint.id_inputs.items():
+        specs[name] = tf.TensorSpec(specs[name].shape, ids[feature].dtype, name)
+
+    def by_raw_id(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        rows = dict(inputs)
+        for name, feature in endpoint.id_inputs.items():
+            rows[name] = tf.cast(
+                ids[feature].rows(inputs[name]), endpoint.specs[name].dtype
+            )
+        answers = endpoint.function(rows)
+        for name, feature in endpoint.id_outputs.items():
+            answers[name] = ids[feature].raw(answers[name])
+        return answers
+
+    return Endpoint(by_raw_id, specs)

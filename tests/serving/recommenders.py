@@ -1,0 +1,51 @@
+"""Small recommenders to export."""
+
+import keras
+import numpy as np
+
+from keras_emb.compression import compact, threshold_assignment
+from keras_emb.datasets import Vocabulary
+from keras_emb.layers import BipartiteGraph, find_tables, table_values
+from keras_emb.zoo.backbones import NGCF, LightGCN
+
+USERS, ITEMS, WIDTH = 40, 25, 10
+
+# Strings that are not ASCII; numbers of more than 32 bits.
+VOCABULARIES = {
+    "user": Vocabulary([f"usér {row}" for row in range(1, USERS)]),
+    "item": Vocabulary([2**40 + 7 * row for row in range(1, ITEMS)]),
+}
+
+
+def dense_recommender(kind):
+    """A model with random tables, whose rows fall off."""
+    keras.utils.set_random_seed(0)
+    if kind in (LightGCN, NGCF):
+        rng = np.random.default_rng(0)
+        graph = BipartiteGraph.from_pairs(
+            rng.integers(0, USERS, 200),
+            rng.integers(0, ITEMS, 200),
+            USERS,
+            ITEMS,
+        )
+        model = kind.from_graph(graph, embedding_dim=WIDTH)
+    else:
+        model = kind.from_sizes(users=USERS, items=ITEMS, embedding_dim=WIDTH)
+    for table in find_tables(model).values():
+        fall = np.arange(1, table.vocabulary_size + 1)[:, None] ** -0.3
+        table.embeddings.assign(table_values(table) * fall * 5)
+    return model
+
+
+def compact_recommender(kind, structure="prefix", keep=0.3):
+    """The same, and only its largest entries."""
+    model = dense_recommender(kind)
+    tables = {n: table_values(t) for n, t in find_tables(model).items()}
+    return compact(model, threshold_assignment(tables, keep, structure))[0]
+
+
+def all_scores(model):
+    """Scores of all pairs, `(USERS, ITEMS)`, asked pair by pair."""
+    users, items = np.indices((USERS, ITEMS), "int32").reshape(2, -1)
+    answers = model({"user": users, "item": items})
+    return np.asarray(answers).reshape(USERS, ITEMS)
