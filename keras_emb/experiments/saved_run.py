@@ -141,11 +141,6 @@ class SavedRun:
             ValueError: If the data cannot be read, the metrics are not those
                 of the result, or they were made along a stream.
         """
-        if isinstance(self.config, AblationConfig):
-            raise ValueError(
-                "A run to evaluate must hold a model. This one compares "
-                f"others. Received: {self.config.experiment}"
-            )
         if self.measured_part not in self.result["metrics"]:
             raise ValueError(
                 "A run to evaluate must have a test part of its own. The "
@@ -184,6 +179,11 @@ class SavedRun:
         Raises:
             ValueError: If the data cannot be read, or are other data.
         """
+        if isinstance(self.config, AblationConfig):
+            raise ValueError(
+                "A run to evaluate must hold a model. This one compares "
+                f"others. Received: {self.config.experiment}"
+            )
         if isinstance(self.config, StreamExperimentConfig):
             return self._hindsight(self.config, data_dir)
         data = load_interactions(self.config.dataset, data_dir)
