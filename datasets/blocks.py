@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 __all__ = ["BLOCK_ROWS", "blocks"]
 
-BLOCK_ROWS = 1 << 20
+BLOCK_ROWS = 1 << 18
 
 
 def blocks(

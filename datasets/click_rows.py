@@ -5,28 +5,62 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from keras_emb.datasets.blocks import BLOCK_ROWS, blocks
+from keras_emb.datasets.blocks import blocks
 from keras_emb.datasets.clicks import Clicks
 from keras_emb.datasets.column_store import ColumnStore
 from keras_emb.datasets.examples import Examples
-from keras_emb.datasets.row_split import RowSplit
+from keras_emb.datasets.splits import cut_points
 from keras_emb.datasets.vocabulary import Vocabulary
 
-__all__ = ["VALUE_SUFFIX", "click_parts", "rank_codes"]
+__all__ = ["VALUE_SUFFIX", "click_parts", "random_parts", "rank_codes"]
 
 # What the feature with the values of a field is called behind its name.
 VALUE_SUFFIX = "_value"
+_PARTS = ("train", "validation", "test")
+
+
+def random_parts(
+    count: int, shares: Sequence[float], seed: int
+) -> npt.NDArray[np.uint8]:
+    """Gives every example to a part at random, a byte each.
+
+    >>> random_parts(10, (0.8, 0.1, 0.1), seed=0).tolist()
+    [0, 0, 0, 0, 0, 0, 2, 0, 1, 0]
+
+    Args:
+        count: Number of examples.
+        shares: Shares of train, validation and test; they add up to 1.
+        seed: Seed of the permutation.
+
+    Returns:
+        0 for train, 1 for validation and 2 for test, `(count,)`.
+
+    Raises:
+        ValueError: For invalid shares, or too few examples for a wanted part.
+    """
+    cuts = cut_points(shares, count)
+    sizes = np.diff([0, *cuts, count])
+    for name, size, share in zip(_PARTS, sizes, shares, strict=True):
+        if share > 0 and not size:
+            raise ValueError(
+                f"`clicks` has too few examples: the {name} part would be "
+                f"empty. Received: {count} examples to split"
+            )
+    parts = np.repeat(np.arange(3, dtype=np.uint8), sizes)
+    np.random.default_rng(seed).shuffle(parts)
+    return parts
 
 
 def rank_codes(
     counts: npt.NDArray[np.int64],
-    raw_ids: npt.NDArray[np.generic],
+    raw_ids: npt.NDArray[Any],
     min_count: int = 1,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
     """Ranks the ids of a field by their frequency in training.
 
     >>> rows, raw = rank_codes(np.array([1, 5, 0, 2]), np.array([9, 8, 7, 6]))
@@ -51,7 +85,7 @@ def rank_codes(
 
 def click_parts(
     clicks: Clicks,
-    split: RowSplit,
+    parts: npt.NDArray[np.uint8],
     min_count: int = 1,
     folder: str | os.PathLike[str] | None = None,
 ) -> tuple[list[Examples], dict[str, Vocabulary]]:
@@ -59,7 +93,7 @@ def click_parts(
 
     Args:
         clicks: The examples.
-        split: Which of them belong where.
+        parts: The part of each, see `random_parts`.
         min_count: See `rank_codes`.
         folder: Where the parts' columns are written; in memory if `None`.
 
@@ -69,16 +103,15 @@ def click_parts(
     Raises:
         ValueError: If a field has no id left.
     """
-    parts = (split.train, split.validation, split.test)
-    names = ("train", "validation", "test")
     stores = [
         ColumnStore(None if folder is None else pathlib.Path(folder) / name)
-        for name in names
+        for name in _PARTS
     ]
+    num_train = int(np.count_nonzero(parts == 0))
     vocabularies = {}
     for field, codes in clicks.codes.items():
         counts = np.zeros(len(clicks.raw_ids[field]) + 1, np.int64)
-        for block in _chosen(codes, split.train):
+        for block in _chosen(codes, parts, 0):
             # Nothing known has the code -1, the last of the counts.
             counts += np.bincount(
                 block.ravel() % len(counts), minlength=len(counts)
@@ -90,20 +123,20 @@ def click_parts(
             raise ValueError(
                 "`min_count` must leave every field an id. Received: "
                 f"min_count={min_count}, but no id of field {field!r} has as "
-                f"many of the {len(split.train)} training examples"
+                f"many of the {num_train} training examples"
             )
         vocabularies[field] = Vocabulary(raw)
         rows = np.append(rows, np.int32(0))
-        for store, part in zip(stores, parts, strict=True):
-            for block in _chosen(codes, part):
+        for part, store in enumerate(stores):
+            for block in _chosen(codes, parts, part):
                 store.append(field, rows[block])
     others: Mapping[str, npt.NDArray[np.float32]] = {
         "label": clicks.label,
         **{f"{f}{VALUE_SUFFIX}": v for f, v in clicks.values.items()},
     }
     for name, column in others.items():
-        for store, part in zip(stores, parts, strict=True):
-            for block in _chosen(column, part):
+        for part, store in enumerate(stores):
+            for block in _chosen(column, parts, part):
                 store.append(name, block)
     features = [*clicks.codes, *(name for name in others if name != "label")]
     return [
@@ -116,11 +149,10 @@ def click_parts(
 
 
 def _chosen(
-    column: npt.NDArray[np.generic], rows: Sequence[int] | npt.NDArray[np.int64]
-) -> Iterator[npt.NDArray[np.generic]]:
-    """The wanted rows, in ascending order, of each block of a column."""
-    rows = np.asarray(rows)
-    for number, block in enumerate(blocks(column)):
-        first = number * BLOCK_ROWS
-        low, high = np.searchsorted(rows, [first, first + len(block)])
-        yield block[rows[low:high] - first]
+    column: npt.NDArray[Any], parts: npt.NDArray[np.uint8], part: int
+) -> Iterator[npt.NDArray[Any]]:
+    """The rows of one part, block by block."""
+    start = 0
+    for block in blocks(column):
+        yield block[parts[start : start + len(block)] == part]
+        start += len(block)

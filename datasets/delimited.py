@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 __all__ = ["CHUNK_BYTES", "MISSING", "Column", "read_delimited"]
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 # Stands for an empty field; no file holds it.
 MISSING = int(np.iinfo(np.int64).min)
 _LONGEST_INTEGER = 18

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_emb.datasets.blocks import blocks
-from keras_emb.datasets.click_rows import click_parts
+from keras_emb.datasets.click_rows import click_parts, random_parts
 from keras_emb.datasets.clicks import Clicks
 from keras_emb.datasets.examples import Examples
 from keras_emb.datasets.popularity import count_popularity
 from keras_emb.datasets.ratings import Ratings
 from keras_emb.datasets.row_split import RowSplit
-from keras_emb.datasets.splits import random, split_rows
+from keras_emb.datasets.splits import split_rows
 from keras_emb.datasets.vocabulary import Vocabulary
 
 __all__ = ["Interactions"]
@@ -206,7 +206,7 @@ class Interactions:
             ValueError: For invalid shares, too few rows for a wanted part, or
                 a field without an id left.
         """
-        parts = random(clicks, shares=shares, seed=seed)
+        parts = random_parts(len(clicks), shares, seed)
         (train, validation, test), vocabularies = click_parts(
             clicks, parts, min_count, folder
         )

@@ -8,7 +8,7 @@ such a user's rows in the training part.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from keras_emb.datasets.timed_rows import timed_rows
 
 __all__ = [
     "MIN_USER_ROWS",
+    "cut_points",
     "leave_one_out",
     "per_user_random",
     "random",
@@ -31,7 +32,7 @@ MIN_USER_ROWS = 3
 
 
 def random(
-    ratings: Sized,
+    ratings: Ratings,
     *,
     shares: Sequence[float] = (0.7, 0.2, 0.1),
     seed: int = 0,
@@ -39,7 +40,7 @@ def random(
     """Splits all rows at random (DNIS: 7:2:1).
 
     Args:
-        ratings: Ratings or clicks to split.
+        ratings: Ratings to split.
         shares: Shares of train, validation and test; they add up to 1.
         seed: Seed of the permutation.
 
@@ -49,7 +50,7 @@ def random(
     Raises:
         ValueError: For invalid shares, or too few rows for a wanted part.
     """
-    cuts = _cuts(shares, len(ratings))
+    cuts = cut_points(shares, len(ratings))
     rows = np.random.default_rng(seed).permutation(len(ratings))
     train, validation, test = (np.sort(part) for part in np.split(rows, cuts))
     return _checked(RowSplit(train, validation, test), shares)
@@ -147,7 +148,7 @@ def temporal_stream(
             unknown time, or if a wanted part stays empty.
     """
     rows, time, dropped = timed_rows(ratings, unknown_time)
-    cuts = _cuts(shares, len(rows))
+    cuts = cut_points(shares, len(rows))
     order = np.argsort(time, kind="stable")
     rows, time = rows[order], time[order]
     cuts = [
@@ -221,7 +222,16 @@ def _check_shares(shares: Sequence[float]) -> None:
         )
 
 
-def _cuts(shares: Sequence[float], num_rows: int) -> list[int]:
+def cut_points(shares: Sequence[float], num_rows: int) -> list[int]:
+    """Where the second and the third part of some rows start.
+
+    Args:
+        shares: Shares of train, validation and test; they add up to 1.
+        num_rows: Rows of all parts.
+
+    Raises:
+        ValueError: For invalid shares.
+    """
     _check_shares(shares)
     ends = np.cumsum(shares)[:2] * num_rows
     return [int(end) for end in np.rint(ends)]

@@ -61,7 +61,6 @@ def test_numbers_as_ids_and_as_values():
 def test_rows_are_ranks_of_training_frequency(
     columns, tmp_path, monkeypatch, on_disk, min_count
 ):
-    monkeypatch.setattr(click_rows, "BLOCK_ROWS", 64)
     monkeypatch.setattr(
         click_rows,
         "blocks",
@@ -74,8 +73,9 @@ def test_rows_are_ranks_of_training_frequency(
         min_count=min_count,
         folder=tmp_path if on_disk else None,
     )
-    order = np.random.default_rng(3).permutation(COUNT)
-    parts = [np.sort(part) for part in np.split(order, [400, 450])]
+    labels = np.repeat([0, 1, 2], [400, 50, 50])
+    np.random.default_rng(3).shuffle(labels)
+    parts = [np.flatnonzero(labels == part) for part in range(3)]
     for field in ("site", "device", "price"):
         raw = columns[field]
         counts = collections.Counter(raw[parts[0]].tolist())
