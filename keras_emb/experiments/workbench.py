@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,13 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
-    compact,
     popularity_weights,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.experiments.backbones import build_backbone, row_order
+from keras_emb.experiments.backbones import build_backbone
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.measure import measure_bytes, measure_quality
 from keras_emb.experiments.trials import method_trials
 from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.layers import table_counts
@@ -33,7 +32,6 @@ from keras_emb.search import (
 )
 from keras_emb.search.dnis.blocks import decade_sizes
 from keras_emb.search.dnis.selection import searched_tables
-from keras_emb.serving import export_for_serving
 from keras_emb.training import (
     OBJECTIVES,
     TrainingRecipe,
@@ -150,21 +148,8 @@ class Workbench:
             return dict(read_json(path))
         model, assignment, training = self.build(unit)
         started = time.monotonic()
-        measure, data = self._objective.measure, self._interactions
-        metrics = {
-            "validation": measure(model, data, "validation"),
-            "test": measure(model, data, "test"),
-        }
-        small, compaction = compact(
-            model, assignment, row_order=row_order(model)
-        )
-        num_bytes = {
-            "values": compaction.after.values,
-            "index": compaction.after.index,
-            "dense_layers": compaction.after.dense_layers,
-            "total": compaction.after.total,
-            "artifact_on_disk": _bytes_on_disk(small),
-        }
+        metrics = measure_quality(model, self._interactions, self._objective)
+        num_bytes = measure_bytes(model, assignment)
         record = {
             "method": unit.method,
             "share": unit.share,
@@ -448,9 +433,3 @@ class Workbench:
 
     def _state(self, name: str) -> str:
         return str(self._folder / "states" / name)
-
-
-def _bytes_on_disk(model: keras.Model) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        version = export_for_serving(model, folder)
-        return sum(f.stat().st_size for f in version.rglob("*") if f.is_file())
