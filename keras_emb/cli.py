@@ -61,6 +61,11 @@ class _Precision(enum.StrEnum):
     int8 = "int8"
 
 
+class _Format(enum.StrEnum):
+    saved_model = "saved_model"
+    litert = "litert"
+
+
 class Listed(enum.StrEnum):
     """What there is a list of."""
 
@@ -139,7 +144,12 @@ def evaluate(
 @app.command()
 def export(
     model: _Model,
-    to: Annotated[Path, typer.Option(help="Folder of the model's versions.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the model's versions, or the file for LiteRT."
+        ),
+    ],
     precompute: Annotated[
         bool,
         typer.Option(
@@ -149,8 +159,11 @@ def export(
     precision: Annotated[
         _Precision, typer.Option(help="Type of the stored values.")
     ] = _Precision.float32,
+    format_: Annotated[
+        _Format, typer.Option("--format", help="What to write.")
+    ] = _Format.saved_model,
 ) -> None:
-    """Writes a model as a SavedModel, in a new version folder."""
+    """Writes a model as a SavedModel in a new version folder, or for LiteRT."""
     import dataclasses
 
     from keras_emb import compression
@@ -161,7 +174,18 @@ def export(
         saved = dataclasses.replace(
             saved, model=compression.precompute(saved.model)
         )
-    typer.echo(str(saved.served.export(to, precision=precision.value)))
+    if format_ is _Format.saved_model:
+        typer.echo(str(saved.served.export(to, precision=precision.value)))
+        return
+    if precision is not _Precision.float32:
+        raise ValueError(
+            "`--format litert` stores values in float32. "
+            f"Received: --precision {precision.value}"
+        )
+
+    from keras_emb.serving import export_litert
+
+    typer.echo(str(export_litert(saved.model, to)))
 
 
 @app.command()
