@@ -2,23 +2,22 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import keras_emb
+from keras_emb.serving import export_recommender
+from keras_emb.zoo.backbones import MatrixFactorization
+from keras_emb.zoo.presets import preset_names
 from tests.serving.c_server import CServer, signature_defs
-
-FOLDER = Path(keras_emb.__file__).parent.parent / "saved_models"
-PRESETS = sorted(path.name for path in FOLDER.iterdir())
+from tests.serving.recommenders import VOCABULARIES, dense_recommender
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_is_served_as_it_is_loaded(preset, c_program):
-    (version,) = (FOLDER / preset).iterdir()
-    assert version.name == "1"
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_is_served_as_it_is_loaded(preset, c_program, tmp_path):
     model = keras_emb.EmbeddingSizeModel.from_preset(preset)
+    version = model.export(tmp_path / "here").rename(tmp_path / "elsewhere")
     rows = {
         name: np.array([1, len(ids) // 2, len(ids) - 1, 0])
         for name, ids in model.vocabularies.items()
@@ -51,7 +50,10 @@ def test_a_preset_is_served_as_it_is_loaded(preset, c_program):
     np.testing.assert_array_equal(best["item"], items)
 
 
-def test_saved_model_cli_asks_for_a_list():
+def test_saved_model_cli_asks_for_a_list(tmp_path):
+    model = dense_recommender(MatrixFactorization)
+    folder = export_recommender(model, VOCABULARIES, tmp_path)
+    item = VOCABULARIES["item"].raw(3)
     done = subprocess.run(
         [
             sys.executable,
@@ -59,13 +61,13 @@ def test_saved_model_cli_asks_for_a_list():
             "tensorflow.python.tools.saved_model_cli",
             "run",
             "--dir",
-            str(FOLDER / PRESETS[0] / "1"),
+            str(folder),
             "--tag_set",
             "serve",
             "--signature_def",
             "recommend",
             "--input_exprs",
-            "user=np.array([405]);seen=np.array([[258]]);k=np.int32(5)",
+            f"user=['us\u00e9r 3'];seen=[[{item}]];k=24",
         ],
         capture_output=True,
         text=True,
@@ -73,3 +75,7 @@ def test_saved_model_cli_asks_for_a_list():
     assert done.returncode == 0, done.stderr
     for name in ("item", "score", "is_known"):
         assert f"Result for output key {name}:" in done.stdout
+    listed = done.stdout.split("key item:")[1].split("Result")[0]
+    assert str(VOCABULARIES["item"].raw(4)) in listed
+    assert str(item) not in listed
+    assert "[ True]" in done.stdout
