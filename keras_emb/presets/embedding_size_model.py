@@ -1,9 +1,7 @@
 """A compact model that is asked by raw ids."""
 
 import datetime
-import importlib.metadata
 import os
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +28,7 @@ from keras_emb.presets.preset_files import (
     read_metadata,
     write_json_object,
 )
+from keras_emb.presets.provenance import package_versions
 from keras_emb.presets.saved_vocabularies import (
     load_vocabularies,
     save_vocabularies,
@@ -184,7 +183,7 @@ class EmbeddingSizeModel:
             "format": FORMAT,
             "name": final.name,
             "date": datetime.date.today().isoformat(),
-            "versions": self.metadata.get("versions") or _versions(),
+            "versions": self.metadata.get("versions") or package_versions(),
             "model": type(self.model).__name__,
             "parameters": int(self.model.count_params()),
             "bytes": memory.as_dict(),
@@ -407,14 +406,6 @@ def _rows_by_feature(model: keras.Model) -> dict[str, int]:
         rows = int(rows or tables[name].input_dim)
         found[feature] = min(rows, found.get(feature, rows))
     return found
-
-
-def _versions() -> dict[str, str]:
-    names = ("keras_emb", "tensorflow", "keras", "numpy")
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in names},
-    }
 
 
 def _next_version(path: Path) -> int:

@@ -15,7 +15,6 @@ from keras_emb.datasets import Interactions
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_quality, plot_sizes
-from keras_emb.experiments.provenance import git_commit, package_versions
 from keras_emb.experiments.ranking.config import RankingExperimentConfig
 from keras_emb.experiments.ranking.plots import plot_search
 from keras_emb.experiments.ranking.ranking_bench import RankingBench
@@ -27,6 +26,7 @@ from keras_emb.experiments.result import (
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.size_summary import summarize_sizes
 from keras_emb.layers import table_features
+from keras_emb.presets.provenance import git_commit, package_versions
 from keras_emb.presets.saved_vocabularies import save_vocabularies
 from keras_emb.serving import export_for_serving
 

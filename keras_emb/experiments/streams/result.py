@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.experiments.provenance import git_commit, package_versions
 from keras_emb.experiments.result import SCHEMA, combine, sample_std
 from keras_emb.experiments.size_summary import summarize_sizes
 from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.stream_unit import StreamUnit
+from keras_emb.presets.provenance import git_commit, package_versions
 
 __all__ = ["build_stream_result", "summarize_stream_records"]
 
