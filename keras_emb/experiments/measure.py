@@ -25,8 +25,8 @@ def measure_quality(
         objective: Says which metrics.
     """
     return {
-        part: objective.measure(model, interactions, part)
-        for part in ("validation", "test")
+        "validation": objective.measure(model, interactions, "validation"),
+        "test": objective.measure(model, interactions, "test"),
     }
 
 
