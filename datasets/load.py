@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 from typing import Any, Literal
 
 import numpy as np
@@ -186,16 +187,32 @@ def _clicks(
     work_dir: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Interactions:
-    if work_dir is not None:
-        options["work_dir"] = pathlib.Path(work_dir) / "codes"
-    clicks = load_clicks(name, data_folder(data_dir), **options)
-    return Interactions.from_clicks(
-        clicks,
-        shares=shares,
-        seed=seed,
-        min_count=min_count,
-        folder=work_dir,
-    )
+    split: dict[str, Any] = {
+        "shares": shares,
+        "seed": seed,
+        "min_count": min_count,
+    }
+    if work_dir is None:
+        clicks = load_clicks(name, data_folder(data_dir), **options)
+        return Interactions.from_clicks(clicks, **split)
+    folder = pathlib.Path(work_dir)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(
+            "`work_dir` must be a new or empty folder, which the data live in "
+            f"as long as they are used. Received: work_dir={str(work_dir)!r}"
+        )
+    codes = folder / "codes"
+    try:
+        clicks = load_clicks(
+            name, data_folder(data_dir), work_dir=codes, **options
+        )
+        found = Interactions.from_clicks(clicks, folder=folder, **split)
+    except BaseException:
+        for part in folder.glob("*"):
+            shutil.rmtree(part)
+        raise
+    shutil.rmtree(codes)
+    return found
 
 
 def _movielens(

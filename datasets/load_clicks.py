@@ -54,6 +54,7 @@ def load_clicks(
     Raises:
         ValueError: For an unknown name or option, missing or corrupt files.
         ImportError: If TensorFlow Datasets is needed and not installed.
+        ConnectionError: If it cannot get the data.
     """
     source, config = CLICK_DATASETS[name]
     unknown = sorted(set(options) - _OPTIONS[source])
@@ -99,9 +100,16 @@ def _read_with_tfds(
     import tensorflow_datasets as tfds
 
     builder = Builder(config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-    )
+    try:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    # TFDS asserts that its manual folder holds something.
+    except (OSError, AssertionError) as error:
+        raise ConnectionError(
+            f"{source} could not be downloaded ({error}). Put its file into a "
+            "folder and name it by `data_dir` or KERAS_EMB_DATA."
+        ) from error
     # One shard at a time keeps the order of the official file.
     batches = builder.as_dataset(
         split="train",

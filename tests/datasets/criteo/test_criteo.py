@@ -51,6 +51,28 @@ def test_counts_may_come_as_values(folder):
         load("criteo", data_dir=folder, numeric="raw")
 
 
+def test_files_larger_than_memory_are_read_through_a_folder(folder, tmp_path):
+    expected = load("criteo", data_dir=folder, seed=1)
+    work = tmp_path / "work"
+    found = load("criteo", data_dir=folder, seed=1, work_dir=work)
+    for name, rows in expected.train.features.items():
+        np.testing.assert_array_equal(found.train.features[name], rows)
+        assert isinstance(found.train.features[name], np.memmap)
+        np.testing.assert_array_equal(
+            found.popularity[name], expected.popularity[name]
+        )
+    assert {p.name for p in work.iterdir()} == {"train", "validation", "test"}
+    with pytest.raises(ValueError, match="`work_dir` must be a new or empty"):
+        load("criteo", data_dir=folder, work_dir=work)
+
+
+def test_a_corrupt_file_leaves_nothing_behind(tmp_path):
+    (tmp_path / "train.txt").write_text(f"{LINES[0]}\n{LINES[1][:-1]}\n")
+    with pytest.raises(ValueError, match="line 2"):
+        load("criteo", data_dir=tmp_path, work_dir=tmp_path / "work")
+    assert not list((tmp_path / "work").glob("*"))
+
+
 def test_errors_name_file_and_line(tmp_path):
     with pytest.raises(ValueError, match=r"'criteo' with 'train\.txt' in it"):
         read_criteo(tmp_path)
