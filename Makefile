@@ -41,8 +41,15 @@ $(VENV)/.installed: $(PINS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable ".[dev,datasets,ciess]"
+	$(INSTALL) --editable ".[dev,datasets,ciess,serving,litert]"
 	touch $@
+
+# The presets as TensorFlow Serving serves them, one folder a version.
+saved_models: $(VENV)/.installed-dev
+	rm -rf saved_models
+	for preset in $$($(BIN)/keras-emb list presets); do \
+		$(BIN)/keras-emb export $$preset --to saved_models/$$preset || exit 1; \
+	done
 
 clean:
 	rm -rf build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -58,7 +58,7 @@ from keras_emb.search.ciess import (
     RetrainEvaluator,
     sizes_of_tables,
 )
-from keras_emb.serving import export_for_serving
+from keras_emb.serving import export_for_serving, export_recommender
 from keras_emb.training import (
     PairwiseRecipe,
     PairwiseTrainer,
@@ -119,6 +119,7 @@ __all__ = [
     "datasets",
     "deduplicate",
     "export_for_serving",
+    "export_recommender",
     "find_tables",
     "gather_rows",
     "memory_report",

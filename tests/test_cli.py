@@ -122,6 +122,16 @@ def test_export_makes_the_next_version(invoke, run, tmp_path):  # noqa: F811
     assert (to / "4" / "saved_model.pb").is_file()
 
 
+def test_export_for_litert(invoke, run, tmp_path):  # noqa: F811
+    path = tmp_path / "model.tflite"
+    arguments = ["export", run, "--to", path, "--format", "litert"]
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    assert path.read_bytes()[4:8] == b"TFL3"
+    result = invoke(*arguments, "--precision", "int8")
+    assert result.exit_code and "float32" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -105,7 +105,8 @@ class QuantizedEmbedding(keras.layers.Layer):
             ValueError: If the values do not fit the precision.
         """
         rows = np.asarray(rows)
-        table = cls(*rows.shape, precision, **kwargs)
+        vocabulary_size, output_dim = rows.shape
+        table = cls(vocabulary_size, output_dim, precision, **kwargs)
         if precision == "int8":
             scales = row_scales(np.abs(rows).max(axis=1, keepdims=True))
             table.row_scales.assign(scales)

@@ -64,10 +64,9 @@ class Client:
             raise ValueError(
                 f"`timeout` must be positive. Received: timeout={timeout}"
             )
+        kind: type[GrpcTransport] | type[RestTransport]
         kind = GrpcTransport if protocol == "grpc" else RestTransport
-        self._transport: GrpcTransport | RestTransport = kind(
-            address, model, version, version_label, timeout
-        )
+        self._transport = kind(address, model, version, version_label, timeout)
         self._signatures: dict[str, Any] | None = None
 
     def predict(

@@ -274,7 +274,7 @@ def _requests(
             found[f"recommend{ending}"] = {
                 "user": pair["user"],
                 "seen": pair["item"][:, None],
-                "k": np.int32(1),
+                "k": np.array(1, np.int32),
             }
     return found
 

@@ -42,7 +42,8 @@ class GrpcTransport:
 
         self._rpc_error = grpc.RpcError
         self._model = model
-        self._which = {"version": version, "version_label": version_label}
+        self._version = version
+        self._version_label = version_label
         self._timeout = timeout
         self._channel = grpc.insecure_channel(
             address,
@@ -59,8 +60,7 @@ class GrpcTransport:
         request = metadata.GetModelMetadataRequest(
             metadata_field=["signature_def"]
         )
-        spec = predict_request(self._model, "", {}, **self._which).model_spec
-        request.model_spec.CopyFrom(spec)
+        request.model_spec.CopyFrom(self._request("", {}).model_spec)
         response = self._ask(self._service.GetModelMetadata, request)
         found = metadata.SignatureDefMap()
         response.metadata["signature_def"].Unpack(found)
@@ -78,7 +78,7 @@ class GrpcTransport:
         Returns:
             Arrays by name; strings as `bytes`.
         """
-        request = predict_request(self._model, signature, inputs, **self._which)
+        request = self._request(signature, inputs)
         response = self._ask(self._service.Predict, request)
         return {
             name: tf.make_ndarray(tensor)
@@ -89,10 +89,19 @@ class GrpcTransport:
         """Ends the connection."""
         self._channel.close()
 
+    def _request(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Any:
+        return predict_request(
+            self._model,
+            signature,
+            inputs,
+            version=self._version,
+            version_label=self._version_label,
+        )
+
     def _ask(self, method: Any, request: Any) -> Any:
         try:
             return method(request, timeout=self._timeout)
         except self._rpc_error as error:
-            code = error.code().name  # type: ignore[attr-defined]
-            details = error.details()  # type: ignore[attr-defined]
+            code = error.code().name
+            details = error.details()
             raise ServingError(code, details) from error

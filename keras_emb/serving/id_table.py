@@ -41,8 +41,8 @@ class IdTable(tf.Module):
         raw_ids = vocabulary.raw_ids
         self.dtype = tf.string if raw_ids.dtype.kind == "U" else tf.int64
         # What stands for row 0, which no raw id means.
-        self.nothing = "" if self.dtype is tf.string else -1
-        if vocabulary.rows([self.nothing]).any():
+        self.nothing: str | int = "" if self.dtype is tf.string else -1
+        if vocabulary.rows(np.array([self.nothing])).any():
             raise ValueError(
                 "`vocabulary` must not hold -1 or '', which stand for no id. "
                 f"Received: {self.nothing!r} among the ids"
@@ -117,7 +117,7 @@ def _compact(raw_ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
     raw_ids = raw_array(raw_ids)
     if raw_ids.dtype == object:
         return raw_ids
-    for dtype in (np.uint8, np.uint16, np.int32):
+    for dtype in ("uint8", "uint16", "int32"):
         bounds = np.iinfo(dtype)
         if bounds.min <= raw_ids.min() and raw_ids.max() <= bounds.max:
             return raw_ids.astype(dtype)

@@ -1,0 +1,86 @@
+"""The presets as they are served."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import keras_emb
+from keras_emb.serving import export_recommender
+from keras_emb.zoo.backbones import MatrixFactorization
+from tests.serving.c_server import CServer, signature_defs
+from tests.serving.recommenders import VOCABULARIES, dense_recommender
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "ciess_lightgcn_movielens_100k_95",
+        "dnis_matrix_factorization_movielens_100k_95",
+    ],
+)
+def test_a_preset_is_served_as_it_is_loaded(preset, c_program, tmp_path):
+    model = keras_emb.EmbeddingSizeModel.from_preset(preset)
+    version = model.export(tmp_path / "here").rename(tmp_path / "elsewhere")
+    rows = {
+        name: np.array([1, len(ids) // 2, len(ids) - 1, 0])
+        for name, ids in model.vocabularies.items()
+    }
+    expected = np.asarray(model.predict(rows, by="row"))
+    ids = {
+        name: np.append(model.vocabularies[name].raw(chosen[:3]), -7)
+        for name, chosen in rows.items()
+    }
+    with CServer(c_program, version) as server:
+        answer = server.predict("serving_default", ids)
+        known = answer.pop("is_known")
+        assert known.tolist() == [True, True, True, False]
+        (scores,) = answer.values()
+        np.testing.assert_allclose(
+            scores.reshape(expected.shape), expected, 1e-4, 1e-5
+        )
+        inputs = {
+            "user": ids["user"][:2],
+            "seen": ids["item"][:2, None],
+            "k": np.int32(5),
+        }
+        if "recommend" not in signature_defs(version):
+            return
+        best = server.predict("recommend", inputs)
+    items, values = model.recommend(
+        ids["user"][:2], k=5, seen=[[item] for item in ids["item"][:2]]
+    )
+    np.testing.assert_allclose(best["score"], values, 1e-4, 1e-5)
+    np.testing.assert_array_equal(best["item"], items)
+
+
+def test_saved_model_cli_asks_for_a_list(tmp_path):
+    model = dense_recommender(MatrixFactorization)
+    folder = export_recommender(model, VOCABULARIES, tmp_path)
+    item = VOCABULARIES["item"].raw(3)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tensorflow.python.tools.saved_model_cli",
+            "run",
+            "--dir",
+            str(folder),
+            "--tag_set",
+            "serve",
+            "--signature_def",
+            "recommend",
+            "--input_exprs",
+            f"user=['us\u00e9r 3'];seen=[[{item}]];k=24",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("item", "score", "is_known"):
+        assert f"Result for output key {name}:" in done.stdout
+    listed = done.stdout.split("key item:")[1].split("Result")[0]
+    assert str(VOCABULARIES["item"].raw(4)) in listed
+    assert str(item) not in listed
+    assert "[ True]" in done.stdout
