@@ -94,7 +94,9 @@ class Budget:
         """
         if self.share is not None:
             return dataclasses.replace(self, share=self.share / 2)
-        return dataclasses.replace(self, num_bytes=max(1, self.num_bytes // 2))
+        return dataclasses.replace(
+            self, num_bytes=max(1, (self.num_bytes or 0) // 2)
+        )
 
     def num_parameters(self, dense_parameters: int) -> int:
         """Most parameters a share allows.
