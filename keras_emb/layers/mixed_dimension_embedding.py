@@ -397,8 +397,11 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         if self.num_groups is not None:
             groups = tf.cast(self.groups.value, self._integer)
             firsts = tf.unstack(groups, axis=1)[0]
-            number = tf.searchsorted(firsts, rows, side="right")
-            group = tf.gather(groups, number - 1)
+            if RaggedReads.current() is None:
+                number = _last_not_above(firsts, self.num_groups, rows)
+            else:
+                number = tf.searchsorted(firsts, rows, side="right") - 1
+            group = tf.gather(groups, number)
             first, start, size = tf.unstack(group, axis=1)
             return start + (rows - first) * size, size
         block = rows // BLOCK_LENGTH
@@ -430,6 +433,21 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             "mask_storage": self.mask_storage,
             "precision": self.precision,
         }
+
+
+def _last_not_above(ascending: Any, count: int, values: Any) -> Any:
+    """Places in `ascending` of the last number that is not above a value."""
+    # `tf.searchsorted` has no place in LiteRT.
+    places = tf.zeros_like(values)
+    step = 1 << (count.bit_length() - 1)
+    while step:
+        further = places + step
+        found = tf.gather(ascending, tf.minimum(further, count - 1))
+        places = tf.where(
+            tf.logical_and(further < count, found <= values), further, places
+        )
+        step //= 2
+    return places
 
 
 def _check_integer(name: str, value: Any, least: int) -> None:

@@ -37,11 +37,12 @@ def dense_recommender(kind):
     return model
 
 
-def compact_recommender(kind, structure="prefix", keep=0.3):
+def compact_recommender(kind, structure="prefix", keep=0.3, order="keep"):
     """The same, and only its largest entries."""
     model = dense_recommender(kind)
     tables = {n: table_values(t) for n, t in find_tables(model).items()}
-    return compact(model, threshold_assignment(tables, keep, structure))[0]
+    assignment = threshold_assignment(tables, keep, structure)
+    return compact(model, assignment, row_order=order)[0]
 
 
 def all_scores(model):

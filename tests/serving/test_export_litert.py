@@ -21,6 +21,7 @@ litert = pytest.importorskip("ai_edge_litert.interpreter")
 
 _MODELS = {
     "dense": lambda: dense_recommender(MatrixFactorization),
+    "fold": lambda: compact_recommender(MatrixFactorization, order="fold"),
     "prefix": lambda: compact_recommender(NeuMF),
     "mask": lambda: compact_recommender(MLP, "mask", keep=0.05),
     "precomputed": lambda: precompute(dense_recommender(LightGCN)),
