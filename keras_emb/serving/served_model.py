@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_emb.layers import find_tables, table_features
 from keras_emb.layers.feature_consumers import feature_consumers
+from keras_emb.layers.named_inputs import named_inputs
 
 __all__ = ["ServedModel"]
 
@@ -116,33 +117,18 @@ def _input_specs(
             else tensor.dtype,
             name,
         )
-        for name, tensor in _model_inputs(model).items()
+        for name, tensor in named_inputs(model).items()
     }
-
-
-def _model_inputs(model: keras.Model) -> dict[str, Any]:
-    """Symbolic inputs of a functional model by the name they are fed by."""
-    structure = _input_structure(model)
-    if isinstance(structure, dict) and not any(
-        keras.tree.is_nested(item) for item in structure.values()
-    ):
-        return dict(structure)
-    return {
-        tensor._keras_history.operation.name: tensor for tensor in model.inputs
-    }
-
-
-def _input_structure(model: keras.Model) -> Any:
-    sequential = isinstance(model, keras.Sequential)
-    return model.inputs[0] if sequential else model.input
 
 
 def _call(model: keras.Model, named: Mapping[str, Any]) -> Any:
     if feature_consumers(model) is None:
         return model(dict(named), training=False)
-    names = {id(tensor): name for name, tensor in _model_inputs(model).items()}
+    names = {id(tensor): name for name, tensor in named_inputs(model).items()}
+    sequential = isinstance(model, keras.Sequential)
     inputs = keras.tree.map_structure(
-        lambda tensor: named[names[id(tensor)]], _input_structure(model)
+        lambda tensor: named[names[id(tensor)]],
+        model.inputs[0] if sequential else model.input,
     )
     # Not through `__call__`: its name scope would be part of every name.
     return model.call(inputs, training=False)
@@ -180,7 +166,7 @@ def _rows_by_input(
 
 def _tables_of_input(model: keras.Model, name: str) -> list[Any]:
     consumers = feature_consumers(model) or {}
-    operation = _model_inputs(model)[name]._keras_history.operation
+    operation = named_inputs(model)[name]._keras_history.operation
     own = _declared_tables(model).get(name, ())
     return [*consumers[operation.name].tables, *own]
 
@@ -209,7 +195,7 @@ def _counting_tables(model: keras.Model) -> dict[str, list[Any]]:
             for table in consumers[tensor._keras_history.operation.name].tables
             if hasattr(table, "given_popularity")
         ]
-        for name, tensor in _model_inputs(model).items()
+        for name, tensor in named_inputs(model).items()
     }
     return {name: tables for name, tables in found.items() if tables}
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_emb.layers.feature_frontier import feature_frontier
+from keras_emb.layers.named_inputs import named_inputs
 from keras_emb.training.bpr_loss import BPRLoss
 from keras_emb.training.triplet_sampler import TripletSampler
 
@@ -24,7 +25,7 @@ class PairwiseModel(keras.Model):
     shape `(1, 3)` on each replica.
 
     Args:
-        model: A built model with inputs `user` and `item`. The squared
+        model: A model called with inputs `user` and `item`. The squared
             lengths that its `regularized` maps these to are what `l2` weighs.
         sampler: Where triplets come from.
         batch_size: Triplets in a step, over all replicas.
@@ -62,14 +63,16 @@ class PairwiseModel(keras.Model):
         self.l2 = l2
         self._replicas = replicas
         self._count = batch_size // replicas
-        outputs = {"score": model.output, **(rows if l2 else {})}
-        frontier = feature_frontier(keras.Model(model.input, outputs), "user")
+        graph = model if hasattr(model, "operations") else _as_graph(model)
+        inputs = named_inputs(graph)
+        outputs = {"score": graph.output, **(rows if l2 else {})}
+        frontier = feature_frontier(keras.Model(inputs, outputs), "user")
         parts = {str(number): part for number, part in enumerate(frontier)}
         # What the model makes of a user alone is made once for both items.
-        self._user_part = keras.Model(model.input["user"], parts)
+        self._user_part = keras.Model(inputs["user"], parts)
         lone = {id(part) for part in frontier}
         self._pair_part = keras.Model(
-            [model.input["item"], *frontier],
+            [inputs["item"], *frontier],
             {
                 k: tensor
                 for k, tensor in outputs.items()
@@ -132,3 +135,12 @@ class PairwiseModel(keras.Model):
         )
         squares = tf.reduce_sum(users) + tf.reduce_sum(outputs["item"])
         return tf.cast(squares, tf.float32) / (self._count * self._replicas)
+
+
+def _as_graph(model: keras.Model) -> keras.Model:
+    """A functional model around one whose inside cannot be seen."""
+    inputs = {
+        name: keras.Input((), dtype="int32", name=name)
+        for name in ("user", "item")
+    }
+    return keras.Model(inputs, model(inputs))

@@ -353,6 +353,42 @@ def test_refuses_what_it_cannot_train():
         PairwiseModel(model, TripletSampler(GRAPH), 0)
 
 
+def functional(named):
+    sides = [keras.Input((), dtype="int32", name=k) for k in ("user", "item")]
+    rows = [
+        keras.layers.Embedding(size, WIDTH)(ids)
+        for size, ids in zip((USERS, ITEMS), sides, strict=True)
+    ]
+    inputs = dict(zip(("user", "item"), sides, strict=True))
+    score = keras.layers.Dot(1)(rows)
+    return keras.Model(inputs if named else sides, score)
+
+
+class Subclassed(keras.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner([inputs["user"], inputs["item"]])
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, Subclassed])
+def test_any_model_of_users_and_items_trains_the_same(wrap):
+    named, listed = functional(named=True), functional(named=False)
+    listed.set_weights(named.get_weights())
+    recipe = dataclasses.replace(RECIPE, l2=0.0)
+    records = [
+        PairwiseTrainer(model, GRAPH, recipe).fit(0)
+        for model in (named, wrap(listed))
+    ]
+    assert losses(records[1]) == pytest.approx(losses(records[0]), rel=1e-5)
+    for found, expected in zip(
+        listed.get_weights(), named.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_another_loss_may_be_given():
     def hinge(_, scores):
         return keras.ops.relu(1 - scores[:, 0] + scores[:, 1])
