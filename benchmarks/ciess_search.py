@@ -17,9 +17,9 @@ import scipy.stats
 
 from benchmarks.report import finish
 from keras_emb.datasets import Interactions
+from keras_emb.experiments.backbones import build_ranking_backbone
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.ranking import RankingExperimentConfig
-from keras_emb.layers import BipartiteGraph
 from keras_emb.search import (
     CIESS,
     BudgetedRandom,
@@ -29,7 +29,7 @@ from keras_emb.search import (
 )
 from keras_emb.search.ciess import AlignedEvaluator, SizedRecommender
 from keras_emb.training import PairwiseRecipe
-from keras_emb.zoo import LightGCN, MatrixFactorization
+from keras_emb.zoo import MatrixFactorization
 
 BUDGETS = (0.1, 0.05)
 LIMITS = {
@@ -84,11 +84,7 @@ def main() -> NoReturn:
     config = RankingExperimentConfig.load(name)
     data = load_interactions(config.dataset)
     rows = {side: len(ids) for side, ids in data.vocabularies.items()}
-    graph = BipartiteGraph.from_interactions(data)
-    keras.utils.set_random_seed(0)
-    model = LightGCN.from_graph(
-        graph, embedding_dim=config.backbone.embedding_dim
-    )
+    model = build_ranking_backbone(config.backbone, data, seed=0)
     started = time.monotonic()
     recommender = SizedRecommender(model, data, config.recipe)
     recommender.start(recommender.full_sizes)

@@ -7,11 +7,11 @@ import keras
 from keras_emb.datasets import Interactions
 from keras_emb.datasets.click_rows import VALUE_SUFFIX
 from keras_emb.experiments.config import BackboneConfig
-from keras_emb.layers import table_features
+from keras_emb.layers import BipartiteGraph, table_features
 from keras_emb.training import OBJECTIVES
 from keras_emb.zoo.backbones import BACKBONES, Backbone, FieldBackbone
 
-__all__ = ["build_backbone", "row_order"]
+__all__ = ["build_backbone", "build_ranking_backbone", "row_order"]
 
 
 def build_backbone(
@@ -34,6 +34,27 @@ def build_backbone(
         output_bias=OBJECTIVES[task].output_bias(interactions),
         **config.options,
     )
+
+
+def build_ranking_backbone(
+    config: BackboneConfig, interactions: Interactions, seed: int
+) -> keras.Model:
+    """Makes an untrained model that ranks the items of a user.
+
+    Args:
+        config: Which model.
+        interactions: Says how many rows its tables need, and who is joined
+            with what if it propagates over a graph.
+        seed: Seed of the first weights.
+    """
+    keras.utils.set_random_seed(seed)
+    kind = BACKBONES[config.name]
+    options = {"embedding_dim": config.embedding_dim, **config.options}
+    if hasattr(kind, "from_graph"):
+        graph = BipartiteGraph.from_interactions(interactions)
+        model: keras.Model = kind.from_graph(graph, **options)
+        return model
+    return kind.from_sizes(**_sizes(kind, interactions), **options)
 
 
 def row_order(model: keras.Model) -> Literal["fold", "keep"]:

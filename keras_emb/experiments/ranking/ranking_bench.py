@@ -12,6 +12,7 @@ import numpy as np
 from keras_emb.compression import SizeAssignment, align, compact
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import FullRanking
+from keras_emb.experiments.backbones import build_ranking_backbone
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.ranking.config import RankingExperimentConfig
 from keras_emb.experiments.ranking.trials import ranking_trials
@@ -38,7 +39,6 @@ from keras_emb.training import (
     apply_assignment,
 )
 from keras_emb.zoo import MatrixFactorization
-from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["RankingBench"]
 
@@ -396,21 +396,8 @@ class RankingBench:
         return model
 
     def _backbone(self, seed: int) -> keras.Model:
-        config = self._config.backbone
-        backbone = BACKBONES[config.name]
-        rows = {k: len(v) for k, v in self._interactions.vocabularies.items()}
-        keras.utils.set_random_seed(seed)
-        if hasattr(backbone, "from_graph"):
-            graph = BipartiteGraph.from_interactions(self._interactions)
-            model: keras.Model = backbone.from_graph(
-                graph, embedding_dim=config.embedding_dim, **config.options
-            )
-            return model
-        return backbone.from_sizes(
-            users=rows["user"],
-            items=rows["item"],
-            embedding_dim=config.embedding_dim,
-            **config.options,
+        return build_ranking_backbone(
+            self._config.backbone, self._interactions, seed
         )
 
     def _starts_aligned(self, method: str) -> bool:

@@ -28,6 +28,7 @@ class Regrowth:
     sizes that are decided once forget that. Before a batch is learnt from,
     its ids, and those that came shortly before, grow to what the controllers
     want for them by now, and ids that have not come for longest make room.
+    A decision looks at every row of the tables, in NumPy and between steps.
     No answer to the batch changes: rows grow by zeros, and only rows that
     are not in it shrink. Ours, as `harden` is.
 
