@@ -50,9 +50,20 @@ class CIESS:
     another one.
 
     ```python
-    search = CIESS(budget=0.1, evaluator=evaluator)
-    sizes = search.fit(interactions.popularity, checkpoint_dir="search")
-    smaller = search.assign(0.05)
+    import keras_emb
+    from keras_emb.datasets import load
+    from keras_emb.zoo import LightGCN
+
+    data = load("synthetic", split="per_user_random")
+    graph = keras_emb.BipartiteGraph.from_interactions(data)
+    model = LightGCN.from_graph(graph, embedding_dim=8)
+    recipe = keras_emb.PairwiseRecipe(max_steps=20, batch_size=1000)
+    evaluator = keras_emb.AlignedEvaluator(model, data, recipe)
+    search = keras_emb.CIESS(
+        0.5, evaluator=evaluator, d_max=8, episodes=1, iterations=2
+    )
+    sizes = search.fit(data.popularity, checkpoint_dir="search")
+    smaller = search.assign(0.25)
     ```
 
     Args:
