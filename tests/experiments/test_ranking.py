@@ -181,7 +181,7 @@ def test_test_figures_are_of_the_test_part(run):
 def test_a_killed_run_ends_as_if_it_had_not_been(run, tmp_path):
     out = tmp_path / "killed"
     units = tmp_path / "killed.partial" / "work" / "units"
-    alone = ("methods=[uniform, ciess]", "seeds=[0]")
+    alone = ("methods=[uniform, ciess]", "export.method=ciess", "seeds=[0]")
     process = _start(out, *alone)
     while len(list(units.glob("*.json"))) < 7:
         assert process.poll() is None, process.stderr.read()

@@ -80,7 +80,7 @@ def add_candidates(
             rows,
             dims,
             layer.output_dim,
-            embeddings_initializer=initializer,
+            embeddings_initializer=_own(initializer),
             name=f"{layer.name}_candidates",
         )
         return SoftSizeEmbedding(
@@ -88,3 +88,11 @@ def add_candidates(
         )
 
     return replace_tables(model, make)
+
+
+def _own(initializer: Any) -> Any:
+    # A copy draws its numbers under the seed of the moment, and no two tables
+    # start from the same ones.
+    found = keras.initializers.get(initializer)
+    keras_own = isinstance(found, keras.initializers.Initializer)
+    return found.clone() if keras_own else found

@@ -97,6 +97,26 @@ def test_the_same_seed_gives_the_same_search(whole):
     )
 
 
+def test_an_initializer_draws_under_the_seed_and_anew_for_each_table():
+    found = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        search = _search(
+            initializer=keras.initializers.RandomNormal(stddev=0.01)
+        )
+        search.train(_backbone(), _stream(), steps=1)
+        found.append(
+            [
+                table.candidates.embeddings.numpy()
+                for table in find_tables(search.soft).values()
+            ]
+        )
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    user, item = found[0]
+    assert abs(np.corrcoef(user[:200].ravel(), item.ravel())[0, 1]) < 0.1
+
+
 def test_an_interrupted_search_ends_the_same(whole, tmp_path):
     search, sizes = whole
 
