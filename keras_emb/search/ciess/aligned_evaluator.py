@@ -8,13 +8,16 @@ import numpy as np
 from keras_emb.compression import SizeAssignment, align
 from keras_emb.datasets import Interactions
 from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.search.ciess.recommender_evaluator import (
+    RecommenderEvaluator,
+)
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
 from keras_emb.training import PairwiseRecipe
 
 __all__ = ["AlignedEvaluator"]
 
 
-class AlignedEvaluator:
+class AlignedEvaluator(RecommenderEvaluator):
     """Cuts the rows of one trained recommender instead of training others.
 
     The tables are turned (`keras_emb.align`), which changes no prediction, so
@@ -53,14 +56,8 @@ class AlignedEvaluator:
                 for name, counts in interactions.popularity.items()
             },
         )
-        self.recommender = SizedRecommender(aligned, interactions, recipe)
-        self.d_max = self.recommender.d_max
+        super().__init__(SizedRecommender(aligned, interactions, recipe))
         self.fine_tuning_steps = fine_tuning_steps
-
-    def full_size(self) -> Evaluation:
-        """The given recommender's quality."""
-        self.recommender.start(self.recommender.full_sizes)
-        return self.recommender.evaluation()
 
     def evaluate(
         self, sizes: Mapping[str, np.ndarray], seed: int
@@ -87,19 +84,3 @@ class AlignedEvaluator:
         """
         self.recommender.start(sizes)
         return self.recommender.train(seed).best["quality"]
-
-    def build(
-        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int = 0
-    ) -> keras.Model:
-        """The recommender that `retrain` scores.
-
-        Args:
-            sizes: Sizes by side.
-            seed: As for `retrain`.
-
-        Returns:
-            A model of its own at these sizes, for `compact` with
-            `sizes_of_tables(model, sizes)`.
-        """
-        self.retrain(sizes, seed)
-        return self.recommender.copy()

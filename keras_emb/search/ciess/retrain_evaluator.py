@@ -8,13 +8,16 @@ import numpy as np
 from keras_emb.compression import SizeAssignment
 from keras_emb.datasets import Interactions
 from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.search.ciess.recommender_evaluator import (
+    RecommenderEvaluator,
+)
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
 from keras_emb.training import PairwiseRecipe
 
 __all__ = ["RetrainEvaluator"]
 
 
-class RetrainEvaluator:
+class RetrainEvaluator(RecommenderEvaluator):
     """Trains a fresh recommender a short while for every candidate.
 
     Qu et al., "Continuous Input Embedding Size Search for Recommender
@@ -41,13 +44,8 @@ class RetrainEvaluator:
             raise ValueError(
                 f"`steps` must be at least 1. Received: steps={steps}"
             )
-        self.recommender = SizedRecommender(model, interactions, recipe)
+        super().__init__(SizedRecommender(model, interactions, recipe))
         self.steps = steps
-
-    def full_size(self) -> Evaluation:
-        """The given recommender's quality."""
-        self.recommender.start(self.recommender.full_sizes)
-        return self.recommender.evaluation()
 
     def evaluate(
         self, sizes: Mapping[str, np.ndarray], seed: int
@@ -73,19 +71,3 @@ class RetrainEvaluator:
         """
         self.recommender.start(sizes, seed)
         return self.recommender.train(seed).best["quality"]
-
-    def build(
-        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int = 0
-    ) -> keras.Model:
-        """The recommender that `retrain` scores.
-
-        Args:
-            sizes: Sizes by side.
-            seed: As for `retrain`.
-
-        Returns:
-            A model of its own at these sizes, for `compact` with
-            `sizes_of_tables(model, sizes)`.
-        """
-        self.retrain(sizes, seed)
-        return self.recommender.copy()
