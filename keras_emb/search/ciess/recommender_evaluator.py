@@ -16,8 +16,8 @@ __all__ = ["RecommenderEvaluator"]
 class RecommenderEvaluator(abc.ABC):
     """An `Evaluator` around one recommender whose sizes are set anew.
 
-    >>> from keras_emb.search import AlignedEvaluator
-    >>> issubclass(AlignedEvaluator, RecommenderEvaluator)
+    >>> import keras_emb
+    >>> issubclass(keras_emb.AlignedEvaluator, RecommenderEvaluator)
     True
 
     Args:

@@ -25,8 +25,13 @@ def _stream():
     return StreamBatches(ids, label.astype("float32"), batch_size=BATCH)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("search")
+
+
 @pytest.fixture
-def cut():
+def cut(folder):
     keras.utils.set_random_seed(0)
     backbone = StreamingDLRS.from_sizes(
         users=ROWS["user"],
@@ -39,7 +44,8 @@ def cut():
         dims=DIMS,
         controller_options={"hidden_units": 8, "popularity_dim": 4},
     )
-    search.fit(backbone, _stream(), steps=FIRST)
+    # Searched once, and resumed at its end for every other test.
+    search.fit(backbone, _stream(), steps=FIRST, checkpoint_dir=folder)
     # Nearly all of the memory is with users who will not come back.
     users = np.where((np.arange(ROWS["user"]) - 1) < 40, DIMS[2], DIMS[0])
     sizes = SizeAssignment.from_sizes(
