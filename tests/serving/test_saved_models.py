@@ -5,22 +5,21 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
+from tensorflow.python.tools import saved_model_cli
 
 import keras_emb
 from keras_emb.serving import export_recommender
 from keras_emb.zoo.backbones import MatrixFactorization
+from keras_emb.zoo.presets import preset_names
 from tests.serving.c_server import CServer, signature_defs
 from tests.serving.recommenders import VOCABULARIES, dense_recommender
 
 
-@pytest.mark.parametrize(
-    "preset",
-    [
-        "ciess_lightgcn_movielens_100k_95",
-        "dnis_matrix_factorization_movielens_100k_95",
-    ],
-)
-def test_a_preset_is_served_as_it_is_loaded(preset, c_program, tmp_path):
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_preset_is_served_as_it_is_loaded(
+    preset, c_program, tmp_path, capsys
+):
     model = keras_emb.EmbeddingSizeModel.from_preset(preset)
     version = model.export(tmp_path / "here").rename(tmp_path / "elsewhere")
     rows = {
@@ -53,6 +52,13 @@ def test_a_preset_is_served_as_it_is_loaded(preset, c_program, tmp_path):
     )
     np.testing.assert_allclose(best["score"], values, 1e-4, 1e-5)
     np.testing.assert_array_equal(best["item"], items)
+    words = ["run", "--dir", str(version), "--tag_set", "serve"]
+    words += ["--signature_def", "recommend"]
+    words += ["--input_exprs", f"user=[{ids['user'][0]}];seen=[[0]];k=5"]
+    flags.FLAGS(words)
+    saved_model_cli.run()
+    printed = capsys.readouterr().out.split("Result for output key item:")[1]
+    assert str(model.recommend(ids["user"][:1], k=5)[0][0, 0]) in printed
 
 
 def test_saved_model_cli_asks_for_a_list(tmp_path):
