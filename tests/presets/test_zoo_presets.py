@@ -109,6 +109,18 @@ def test_what_is_exported_is_as_large_as_the_card_says(model, tmp_path):
         assert found == pytest.approx(figures["bytes"], rel=0.01)
 
 
+def test_a_table_of_five_percent_is_a_file_of_seven():
+    for name in NAMES:
+        metadata = EmbeddingSizeModel.presets[name]
+        if not (name.endswith("_95") and name.startswith("dnis")):
+            continue
+        layers = metadata["bytes"]["dense_layers"]
+        tables = metadata["dense_twin"]["bytes"] - layers
+        for precision, share in (("float32", 0.07), ("int8", 0.03)):
+            found = metadata["saved_model"][precision]["bytes"]
+            assert found <= share * tables + layers + 100_000
+
+
 @pytest.mark.skipif(
     not os.environ.get("KERAS_EMB_DATA"), reason="KERAS_EMB_DATA is not set"
 )
