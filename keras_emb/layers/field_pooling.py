@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 __all__ = ["FieldPooling"]
@@ -52,11 +53,12 @@ class FieldPooling(keras.layers.Layer):
     def call(
         self, rows: Any, ids: Mapping[str, Any], values: Mapping[str, Any]
     ) -> Any:
-        pooled, start = [], 0
-        for name, count in self.places.items():
-            piece = rows[:, start : start + count]
-            start += count
-            if count > 1:
+        pooled = []
+        # One split, as the gradient of a slice is as large as all places.
+        ends = np.cumsum(list(self.places.values()))[:-1].tolist()
+        pieces = ops.split(rows, ends, axis=1)
+        for name, piece in zip(self.places, pieces, strict=True):
+            if self.places[name] > 1:
                 weights = ops.cast(_weights(ids[name]), piece.dtype)
                 piece = ops.sum(
                     piece * weights[..., None], axis=1, keepdims=True
