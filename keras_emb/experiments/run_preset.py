@@ -31,6 +31,15 @@ from keras_emb.zoo.presets import preset_folder
 __all__ = ["preset_of_run", "rebuild_command"]
 
 _TOLERANCE = 1e-3
+_TASKS = {
+    "rating": "Means over all ratings of the test part, of a user or item "
+    "that training did not know as well.",
+    "click": "Logloss, and the area under the ROC curve, over all examples of "
+    "the test part, of ids that training did not know as well.",
+    "top_k": "The item held out for every user was ranked among the user's "
+    "candidates; figures that say `full` are of rankings of all items that "
+    "the user had not met.",
+}
 _TAKEN_OVER = (
     "experiment",
     "method",
@@ -152,10 +161,7 @@ def _protocol(config: AnyExperimentConfig) -> str:
             "that the user had not met in training or validation were "
             "ranked, none of them sampled; means over users. " + seeds
         )
-    return (
-        "Means over all ratings of the test part, of a user or item that "
-        "training did not know as well. " + seeds
-    )
+    return f"{_TASKS[config.task]} {seeds}"
 
 
 def _seeds(config: Any) -> str:

@@ -27,12 +27,24 @@ NAMES = preset_names()
 ROOT = Path(__file__).parents[2]
 
 
+def _first_ids(model):
+    return {
+        name: np.full((1, *model.model.input[name].shape[1:]), ids.raw_ids[0])
+        for name, ids in model.vocabularies.items()
+    }
+
+
+def _recommends(model):
+    return set(model.vocabularies) == {"user", "item"}
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def model(request):
     started = time.monotonic()
     found = EmbeddingSizeModel.from_preset(request.param)
-    found.predict({"user": [1], "item": [1]})
-    found.recommend([1])
+    found.predict(_first_ids(found))
+    if _recommends(found):
+        found.recommend(_first_ids(found)["user"])
     # The promise is ten seconds.
     assert time.monotonic() - started < 60
     return found
@@ -130,6 +142,8 @@ def test_the_figures_on_the_card_are_found_again(model):
     assert metrics == pytest.approx(
         model.metadata["metrics"][saved.measured_part], rel=1e-3
     )
+    if not _recommends(model):
+        return
     raw = load_ratings(model.metadata["dataset"])
     assert set(model.vocabularies["user"].raw_ids) <= set(raw.user)
     assert set(model.vocabularies["item"].raw_ids) <= set(raw.item)
@@ -172,6 +186,8 @@ def test_a_wheel_holds_every_file_of_every_preset(tmp_path):
 
 
 def test_lists_hold_no_item_twice(model):
+    if not _recommends(model):
+        pytest.skip("It scores what it is asked for, and lists nothing.")
     users = model.vocabularies["user"].raw_ids[:50]
     items, scores = model.recommend(users, k=20)
     assert all(len(set(row)) == 20 for row in items.tolist())
