@@ -36,9 +36,9 @@ _TASKS = {
     "that training did not know as well.",
     "click": "Logloss, and the area under the ROC curve, over all examples of "
     "the test part, of ids that training did not know as well.",
-    "top_k": "The item held out for every user was ranked among the user's "
-    "candidates; figures that say `full` are of rankings of all items that "
-    "the user had not met.",
+    "top_k": "The item held out for every user was ranked among all items "
+    "that the user had not met, in the figures that say `sampled` among the "
+    "user's candidates.",
 }
 _TAKEN_OVER = (
     "experiment",
