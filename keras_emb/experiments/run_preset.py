@@ -140,7 +140,7 @@ def rebuild_command(config: AnyExperimentConfig, preset: str) -> str:
     return shlex.join([*words, "--to-preset", preset])
 
 
-def _protocol(config: AnyExperimentConfig) -> str:
+def _protocol(config: Any) -> str:
     """How the figures came about, in words."""
     if isinstance(config, StreamExperimentConfig):
         share = f"{100 * (1 - config.pretrain_share):.0f} %"
