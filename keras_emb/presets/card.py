@@ -61,10 +61,12 @@ def _example(
     metadata: Mapping[str, Any], vocabularies: Mapping[str, Vocabulary]
 ) -> str:
     # Those who are asked about before what is asked about them.
-    ids = {
-        feature: vocabularies[feature].raw_ids[:2].tolist()
-        for feature in sorted(vocabularies, reverse=True)
-    }
+    places = metadata.get("places", {})
+    ids = {}
+    for feature in sorted(vocabularies, reverse=True):
+        first = vocabularies[feature].raw_ids[:2].tolist()
+        count = places.get(feature)
+        ids[feature] = [[one] * count for one in first] if count else first
     lines = [
         "import keras_emb",
         "",

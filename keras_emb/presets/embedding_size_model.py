@@ -17,6 +17,8 @@ from keras_emb.compression import (
 )
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import find_tables, table_features
+from keras_emb.layers.feature_consumers import feature_consumers
+from keras_emb.layers.named_inputs import named_inputs
 from keras_emb.presets.card import write_card
 from keras_emb.presets.item_recommender import ItemRecommender
 from keras_emb.presets.picture import draw_picture
@@ -127,6 +129,7 @@ class EmbeddingSizeModel:
                     f"looks up a table, at most {rows} rows for {feature!r}. "
                     f"Received: {'none' if known is None else len(known)}"
                 )
+        self._places = _values_by_input(model)
         self._recommenders: dict[int, ItemRecommender] = {}
 
     @classmethod
@@ -188,6 +191,8 @@ class EmbeddingSizeModel:
             "parameters": int(self.model.count_params()),
             "bytes": memory.as_dict(),
         }
+        if self._places:
+            metadata["places"] = self._places
         with new_folder(final) as folder:
             save_model(self.model, folder)
             save_vocabularies(folder, self.vocabularies)
@@ -233,9 +238,10 @@ class EmbeddingSizeModel:
         """Predicts for raw ids.
 
         Args:
-            inputs: Raw ids by input, each of shape `(n,)`. Unknown ids get
-                the answer of row 0, see `rows` for which they are. Inputs
-                without a vocabulary go to the model as they are.
+            inputs: Raw ids by input, each of shape `(n,)`, or `(n, m)` for
+                an input of several values. Unknown ids get the answer of row
+                0, see `rows` for which they are. Inputs without a vocabulary
+                go to the model as they are.
             by: `"row"` for rows of the model in the place of raw ids.
             batch_size: Examples in one call of the model.
 
@@ -376,9 +382,11 @@ class EmbeddingSizeModel:
                 f"Received: a model of {sorted(self._num_rows)}"
             )
         array = np.asarray(values)
-        if array.ndim != 1:
+        places = self._places.get(feature)
+        if array.ndim == 0 or array.shape[1:] != ((places,) if places else ()):
+            shape = f"(n, {places})" if places else "(n,)"
             raise ValueError(
-                f"`{feature}` must be one-dimensional. "
+                f"`{feature}` must be of shape {shape}. "
                 f"Received: shape {array.shape}"
             )
         if by == "id":
@@ -411,3 +419,14 @@ def _rows_by_feature(model: keras.Model) -> dict[str, int]:
 def _next_version(path: Path) -> int:
     versions = (p.name for p in path.glob("*") if p.name.isdecimal())
     return 1 + max(map(int, versions), default=0)
+
+
+def _values_by_input(model: keras.Model) -> dict[str, int]:
+    """How many values an example has, by input of more than one."""
+    if feature_consumers(model) is None:
+        return {}
+    return {
+        name: int(tensor.shape[1])
+        for name, tensor in named_inputs(model).items()
+        if len(tensor.shape) > 1
+    }

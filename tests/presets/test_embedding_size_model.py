@@ -17,7 +17,7 @@ from keras_emb import (
 from keras_emb.datasets import Vocabulary, load
 from keras_emb.layers import find_tables
 from keras_emb.training import TrainingRecipe
-from keras_emb.zoo import LightGCN, MatrixFactorization, NeuMF
+from keras_emb.zoo import DeepFM, LightGCN, MatrixFactorization, NeuMF
 
 USERS = ["ann", "bob", "cem", "dot"]
 ITEMS = [70, 10, 50, 20, 60, 30]
@@ -177,6 +177,37 @@ def test_places_that_no_item_is_left_for_are_empty(models):
     assert models["prefix"].recommend([], 2, by="row")[0].shape == (0, 2)
 
 
+def test_inputs_of_several_values(tmp_path):
+    backbone = DeepFM.from_sizes(
+        fields={"user": 5, "genres": 4},
+        embedding_dim=4,
+        multi_valued={"genres": 3},
+        hidden_units=(4,),
+    )
+    small, _ = compact(_random_weights(backbone), _sizes(backbone))
+    vocabularies = {
+        "user": VOCABULARIES["user"],
+        "genres": Vocabulary(["epic", "noir", "war"]),
+    }
+    EmbeddingSizeModel(small, vocabularies).save_to_preset(tmp_path / "mine")
+    model = EmbeddingSizeModel.from_preset(tmp_path / "mine")
+    genres = [["epic", "war", "none"], ["noir", "noir", "noir"]]
+    np.testing.assert_allclose(
+        model.predict({"user": ["ann", "bob"], "genres": genres}),
+        small(
+            {
+                "user": np.array([1, 2]),
+                "genres": np.array([[1, 3, 0], [2, 2, 2]]),
+            }
+        ),
+        rtol=1e-5,
+    )
+    card = (tmp_path / "mine/README.md").read_text()
+    assert '"genres": [["epic", "epic", "epic"]' in card
+    with pytest.raises(ValueError, match=r"`genres` must be of shape \(n, 3\)"):
+        model.predict({"user": ["ann"], "genres": ["epic"]})
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -185,7 +216,7 @@ def test_places_that_no_item_is_left_for_are_empty(models):
         (lambda m: m.predict({"user": [1], "item": [10]}), "vocabulary's type"),
         (lambda m: m.predict({"user": [5], "item": [1]}, by="row"), r"0\.\.4"),
         (lambda m: m.predict({"user": [-1], "item": [1]}, by="row"), "-1"),
-        (lambda m: m.predict({"user": "ann", "item": 10}), "one-dimensional"),
+        (lambda m: m.predict({"user": "ann", "item": 10}), "must be of shape"),
         (lambda m: m.predict({}, by="name"), r"without \['item', 'user'\]"),
         (lambda m: m.recommend(["ann"], by="name"), "'id' or 'row'"),
         (lambda m: m.recommend(["ann"], k=7), "between 1 and 6"),
