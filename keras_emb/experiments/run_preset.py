@@ -226,7 +226,9 @@ def _changes(
     """Dotted keys and new values of what differs."""
     for key, value in now.items():
         old = before.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and value:
+        nested = isinstance(value, dict) and isinstance(old, dict)
+        # A key that is gone can only be said by giving the whole.
+        if nested and value and old.keys() <= value.keys():
             yield from _changes(old, value, f"{prefix}{key}.")
         elif value != old:
             yield f"{prefix}{key}", value

@@ -90,6 +90,13 @@ def test_the_command_on_the_card_runs_the_same_experiment(overrides):
     assert load_experiment("demo", settings) == config
 
 
+def test_the_command_says_what_is_gone():
+    name, grid = "dnis_neumf_movielens_1m", "{dnis: [{search_rate: 0.5}]}"
+    config = load_experiment(name, ["tuning_trials=1", f"tuning_grid={grid}"])
+    words = shlex.split(rebuild_command(config, "mine"))
+    assert load_experiment(name, [words[4], words[6]]) == config
+
+
 def test_the_command_line_knows_presets(run, preset, tmp_path):  # noqa: F811
     def invoke(*arguments):
         result = CliRunner().invoke(cli.app, [str(item) for item in arguments])
