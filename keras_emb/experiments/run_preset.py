@@ -228,7 +228,7 @@ def _changes(
         old = before.get(key)
         nested = isinstance(value, dict) and isinstance(old, dict)
         # A key that is gone can only be said by giving the whole.
-        if nested and value and old.keys() <= value.keys():
-            yield from _changes(old, value, f"{prefix}{key}.")
+        if nested and value and set(old or ()) <= set(value):
+            yield from _changes(old or {}, value, f"{prefix}{key}.")
         elif value != old:
             yield f"{prefix}{key}", value
