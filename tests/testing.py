@@ -175,7 +175,7 @@ def _check_compiled(
 ) -> None:
     for compiled in (False, True) if jit_compile else (False,):
         call = tf.function(layer, jit_compile=compiled)
-        _assert_close(call(*inputs), expected, rtol=1e-6, atol=1e-7)
+        _assert_close(call(*inputs), expected, rtol=1e-6, atol=0)
 
 
 def _check_dynamic_batch(

@@ -210,20 +210,24 @@ def test_rows_may_be_kept_free_for_ids_to_come(tmp_path):
 def test_a_killed_run_ends_the_same(run, tmp_path):
     out = tmp_path / "run"
     alone = ("methods=[autoemb_hard]",)
-    path = out.with_name("run.partial") / (
-        "work/states/autoemb_hard_0.8_rest_binary_seed0/stream.npz"
-    )
-    process = _start(out, *alone)
-    deadline = time.monotonic() + 240
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"{path} never came"
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    for file in (
+        "work/states/soft_binary_seed0/stream.npz",
+        "work/states/autoemb_hard_0.8_past_binary_seed0/stream.npz",
+        "work/states/autoemb_hard_0.8_rest_binary_seed0/stream.npz",
+    ):
+        process = _start(out, *alone)
+        path = out.with_name("run.partial") / file
+        deadline = time.monotonic() + 120
+        while not path.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, f"{file} never came"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     process = _start(out, *alone)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
+    assert _result(out)["sizes"] == _result(run)["sizes"]
     whole, resumed = (
         _result(folder)["baselines"]["autoemb_hard_0.8"]["binary"]["per_seed"]
         for folder in (run, out)

@@ -1,5 +1,6 @@
 """The presets as they are served."""
 
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,25 @@ from keras_emb.zoo.backbones import MatrixFactorization
 from keras_emb.zoo.presets import preset_names
 from tests.serving.c_server import CServer
 from tests.serving.recommenders import VOCABULARIES, dense_recommender
+
+_BRACKETS = str.maketrans("[]", "  ")
+
+
+def _ask_on_the_command_line(version, signature, inputs, capsys):
+    """What `saved_model_cli run` prints, by output."""
+    words = ["run", "--dir", str(version), "--tag_set", "serve"]
+    words += ["--signature_def", signature, "--input_exprs"]
+    words.append(";".join(f"{k}={v}" for k, v in inputs.items()))
+    capsys.readouterr()
+    flags.FLAGS(words)
+    saved_model_cli.run()
+    printed = capsys.readouterr().out
+    parts = re.split(r"Result for output key (\w+):\n", printed)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _numbers(printed):
+    return [float(word) for word in printed.translate(_BRACKETS).split()]
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -44,6 +64,13 @@ def test_a_preset_is_served_as_it_is_loaded(
         np.testing.assert_allclose(
             scores.reshape(expected.shape), expected, 1e-4, 1e-5
         )
+        listed = {name: some.tolist() for name, some in rows.items()}
+        (printed,) = _ask_on_the_command_line(
+            version, "serving_default", listed, capsys
+        ).values()
+        np.testing.assert_allclose(
+            _numbers(printed), expected.ravel(), 1e-4, 1e-5
+        )
         return
     ids = {
         name: np.append(model.vocabularies[name].raw(some[:3]), -7)
@@ -68,13 +95,13 @@ def test_a_preset_is_served_as_it_is_loaded(
     )
     np.testing.assert_allclose(best["score"], values, 1e-4, 1e-5)
     np.testing.assert_array_equal(best["item"], items)
-    words = ["run", "--dir", str(version), "--tag_set", "serve"]
-    words += ["--signature_def", "recommend"]
-    words += ["--input_exprs", f"user=[{ids['user'][0]}];seen=[[0]];k=5"]
-    flags.FLAGS(words)
-    saved_model_cli.run()
-    printed = capsys.readouterr().out.split("Result for output key item:")[1]
-    assert str(model.recommend(ids["user"][:1], k=5)[0][0, 0]) in printed
+    asked = {"user": ids["user"][:1].tolist(), "seen": [[0]], "k": 5}
+    printed = _ask_on_the_command_line(version, "recommend", asked, capsys)
+    items, values = model.recommend(ids["user"][:1], k=5)
+    assert _numbers(printed["item"]) == items[0].tolist()
+    np.testing.assert_allclose(
+        _numbers(printed["score"]), values[0], 1e-4, 1e-5
+    )
 
 
 def test_saved_model_cli_asks_for_a_list(tmp_path):

@@ -69,6 +69,7 @@ def search(data):
 
 
 def test_layers():
+    keras.utils.set_random_seed(0)
     run_layer_test(
         lambda **kwargs: FixedField(num_fields=2, num_sizes=3, **kwargs),
         CANDIDATES,
