@@ -43,7 +43,7 @@ def bytes_per_row(precision: str) -> int:
     """Bytes that a row costs besides its values: its scale, in int8.
 
     >>> bytes_per_row("int8"), bytes_per_row("float16")
-    (2, 0)
+    (1, 0)
 
     Args:
         precision: See `bytes_per_value`.

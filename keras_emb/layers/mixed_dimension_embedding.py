@@ -29,6 +29,7 @@ from keras_emb.layers.row_quantization import (
     half_values,
     quantize_values,
     row_scales,
+    scale_codes,
 )
 
 __all__ = ["MixedDimensionEmbedding"]
@@ -116,10 +117,10 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         )
         self.scale_weights: list[Any] = []
         if precision == "int8":
-            self.row_scales = self._store(
-                "row_scales", (self.vocabulary_size, 1), SCALE_DTYPE
+            self.scale_codes = self._store(
+                "scale_codes", (self.vocabulary_size, 1), SCALE_DTYPE
             )
-            self.scale_weights = [self.row_scales]
+            self.scale_weights = [self.scale_codes]
         self._index: list[Any] = []
         if num_groups is not None:
             # First row, start and size; int32 has no kernels on GPU.
@@ -251,9 +252,9 @@ class MixedDimensionEmbedding(keras.layers.Layer):
             row = np.repeat(np.arange(self.vocabulary_size), self._sizes())
             largest = np.zeros((self.vocabulary_size, 1), np.float64)
             np.maximum.at(largest[:, 0], row, np.abs(values[:-1]))
-            scales = row_scales(largest)
-            copy.row_scales.assign(scales)
-            steps = np.append(scales[row, 0], np.float16(1))
+            codes = scale_codes(largest)
+            copy.scale_codes.assign(codes)
+            steps = np.append(row_scales(codes).numpy()[row, 0], 1.0)
             copy.packed_values.assign(quantize_values(values, steps))
         else:
             copy.packed_values.assign(half_values(values))
@@ -327,7 +328,7 @@ class MixedDimensionEmbedding(keras.layers.Layer):
         else:
             values = self._read_ragged(starts, sizes)
         if self.precision == "int8":
-            scales = gather_rows(self.row_scales, rows)
+            scales = row_scales(gather_rows(self.scale_codes, rows))
             values *= tf.cast(scales, values.dtype)
         return tf.cast(values, self.compute_dtype)
 

@@ -13,6 +13,7 @@ from keras_emb.layers.row_quantization import (
     half_values,
     quantize_values,
     row_scales,
+    scale_codes,
 )
 
 __all__ = ["QuantizedEmbedding"]
@@ -71,10 +72,10 @@ class QuantizedEmbedding(keras.layers.Layer):
         )
         self.scale_weights: list[Any] = []
         if precision == "int8":
-            self.row_scales = self._store(
-                "row_scales", (self.vocabulary_size, 1), SCALE_DTYPE
+            self.scale_codes = self._store(
+                "scale_codes", (self.vocabulary_size, 1), SCALE_DTYPE
             )
-            self.scale_weights = [self.row_scales]
+            self.scale_weights = [self.scale_codes]
         self.built = True
 
     def _store(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
@@ -108,9 +109,9 @@ class QuantizedEmbedding(keras.layers.Layer):
         vocabulary_size, output_dim = rows.shape
         table = cls(vocabulary_size, output_dim, precision, **kwargs)
         if precision == "int8":
-            scales = row_scales(np.abs(rows).max(axis=1, keepdims=True))
-            table.row_scales.assign(scales)
-            table.embeddings.assign(quantize_values(rows, scales))
+            codes = scale_codes(np.abs(rows).max(axis=1, keepdims=True))
+            table.scale_codes.assign(codes)
+            table.embeddings.assign(quantize_values(rows, row_scales(codes)))
         else:
             table.embeddings.assign(half_values(rows))
         return table
@@ -125,7 +126,7 @@ class QuantizedEmbedding(keras.layers.Layer):
     def call(self, ids: Any) -> Any:
         rows = tf.cast(gather_rows(self.embeddings, ids), tf.float32)
         if self.precision == "int8":
-            rows *= tf.cast(gather_rows(self.row_scales, ids), tf.float32)
+            rows *= row_scales(gather_rows(self.scale_codes, ids))
         return tf.cast(rows, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:

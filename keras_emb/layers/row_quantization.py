@@ -1,12 +1,10 @@
-"""Values in few bits, with a scale for every row.
+"""Values in few bits, with a scale for every row."""
 
-Pure functions over NumPy arrays.
-"""
-
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 __all__ = [
     "SCALE_DTYPE",
@@ -14,21 +12,27 @@ __all__ = [
     "half_values",
     "quantize_values",
     "row_scales",
+    "scale_codes",
 ]
 
 StoredPrecision = Literal["float16", "int8"]
-SCALE_DTYPE = "float16"
+SCALE_DTYPE = "uint8"
 _LEVELS = 127
+# A scale is a power of two with an exponent in eighths: from 2^-20, which no
+# value of a table is worth less than, to 2^11.875.
+_PER_OCTAVE = 8
+_SMALLEST = -20
+_LARGEST_CODE = int(np.iinfo(SCALE_DTYPE).max)
 
 
-def row_scales(largest: npt.ArrayLike) -> npt.NDArray[np.float16]:
-    """What one step of eight bits is worth in each row.
+def scale_codes(largest: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """What one step of eight bits is worth in each row, as a code of a byte.
 
-    The smallest numbers of half precision with which a row's largest value
-    still fits: `scale >= largest / 127`.
+    The smallest code of `row_scales` with which a row's largest value still
+    fits: `scale >= largest / 127`.
 
-    >>> row_scales([127.0, 0.0]).tolist()
-    [1.0, 0.0]
+    >>> scale_codes([127.0, 64.0, 0.0]).tolist()
+    [160, 153, 0]
 
     Args:
         largest: Largest absolute value of each row.
@@ -37,18 +41,33 @@ def row_scales(largest: npt.ArrayLike) -> npt.NDArray[np.float16]:
         Array of the same shape.
 
     Raises:
-        ValueError: If a value is not finite, or too large for half precision.
+        ValueError: If a value is not finite, or too large for any code.
     """
     exact = np.asarray(largest, np.float64) / _LEVELS
-    if not (exact < np.finfo(np.float16).max).all():
+    most = float(2.0 ** (_LARGEST_CODE / _PER_OCTAVE + _SMALLEST))
+    if not (exact <= most).all():
         raise ValueError(
             "Values to be stored in int8 must be finite, and at most "
-            f"{_LEVELS * float(np.finfo(np.float16).max):.0f} in size. "
-            f"Received: {np.max(largest)}"
+            f"{_LEVELS * most:.0f} in size. Received: {np.max(largest)}"
         )
-    scales = exact.astype(np.float16)
-    above = np.nextafter(scales, np.float16(np.inf))
-    return np.where(scales < exact, above, scales)
+    exponents = np.log2(np.maximum(exact, 2.0**_SMALLEST)) - _SMALLEST
+    return np.ceil(exponents * _PER_OCTAVE).astype(SCALE_DTYPE)
+
+
+def row_scales(codes: Any) -> Any:
+    """The scales of rows from their codes.
+
+    >>> row_scales(tf.constant([160, 152, 0])).numpy().tolist()
+    [1.0, 0.5, 9.5367431640625e-07]
+
+    Args:
+        codes: Integer tensor or array, of `scale_codes`.
+
+    Returns:
+        float32 tensor of the same shape: `2 ** (code / 8 - 20)`.
+    """
+    exponents = tf.cast(codes, tf.float32) / _PER_OCTAVE + _SMALLEST
+    return tf.pow(2.0, exponents)
 
 
 def quantize_values(
@@ -63,15 +82,14 @@ def quantize_values(
 
     Args:
         values: Array of any shape.
-        scales: Scales that broadcast against it, of `row_scales`.
+        scales: Positive scales that broadcast against it, of `row_scales`.
 
     Returns:
         Array of the shape of `values`.
     """
-    steps = np.asarray(scales, np.float64)
-    # A scale of zero stands for a row of zeros.
-    steps = np.where(steps > 0, steps, 1.0)
-    return np.rint(np.asarray(values, np.float64) / steps).astype(np.int8)
+    steps = np.asarray(values, np.float64) / np.asarray(scales, np.float64)
+    # A scale that is off by a last bit must not lead past the end.
+    return np.clip(np.rint(steps), -_LEVELS, _LEVELS).astype(np.int8)
 
 
 def half_values(values: npt.ArrayLike) -> npt.NDArray[np.float16]:

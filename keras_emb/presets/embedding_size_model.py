@@ -10,11 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from keras_emb.compression import (
-    SizeAssignment,
-    memory_report,
-    quantize,
-)
+from keras_emb.compression import SizeAssignment, memory_report
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import find_tables, table_features
 from keras_emb.layers.feature_consumers import feature_consumers
@@ -338,9 +334,8 @@ class EmbeddingSizeModel:
     ) -> Path:
         """Writes the model as a SavedModel that speaks in raw ids.
 
-        A recommender of users and items can be asked for scores, lists and
-        vectors, see `keras_emb.serving.export_recommender`; any other model
-        for what it predicts of rows, see `keras_emb.export_for_serving`.
+        It can be asked for predictions, vectors and, a model of users and
+        items, lists: see `keras_emb.serving.export_recommender`.
 
         Args:
             path: Folder of all versions of the model.
@@ -354,22 +349,16 @@ class EmbeddingSizeModel:
             ValueError: If the version exists already, or the tables cannot be
                 stored so.
         """
-        from keras_emb.serving import export_for_serving, export_recommender
+        from keras_emb.serving import export_recommender
 
         path = Path(path)
-        version = _next_version(path) if version is None else version
-        if set(self._num_rows) == {"user", "item"}:
-            return export_recommender(
-                self.model,
-                self.vocabularies,
-                path,
-                version=version,
-                precision=precision,
-            )
-        model = self.model
-        if precision != "float32":
-            model = quantize(model, precision)
-        return export_for_serving(model, path, version=version)
+        return export_recommender(
+            self.model,
+            self.vocabularies,
+            path,
+            version=_next_version(path) if version is None else version,
+            precision=precision,
+        )
 
     def _as_rows(
         self, feature: str, values: Any, by: str

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from keras_emb.serving.grpc_transport import GrpcTransport
 from keras_emb.serving.rest_transport import RestTransport
-from keras_emb.serving.serving_error import ServingError
 
 __all__ = ["Client"]
 
@@ -70,23 +69,33 @@ class Client:
         self._signatures: dict[str, Any] | None = None
 
     def predict(
-        self, user: Any, item: Any, *, by_row: bool = False
+        self,
+        user: Any = None,
+        item: Any = None,
+        *,
+        by_row: bool = False,
+        **inputs: Any,
     ) -> dict[str, npt.NDArray[Any]]:
-        """Scores of pairs.
+        """What the model predicts: scores of pairs, or of clicks.
 
         Args:
             user: Ids of shape `(n,)`: integers, or strings or bytes.
             item: Ids of shape `(n,)`.
             by_row: Whether the ids are rows of the tables.
+            **inputs: What the model takes besides, by name; lists of ids for
+                an input of several values.
 
         Returns:
             The model's output, `(n, 1)`, by its name, and `is_known`, `(n,)`.
 
         Raises:
-            ValueError: If the ids are not of the model's kind or shape.
+            ValueError: If an input is missing, or is not of the model's kind
+                or shape.
             ServingError: If the server refuses, or does not answer in time.
         """
-        return self._ask("serving_default", by_row, user=user, item=item)
+        pair = {"user": user, "item": item}
+        given = {name: ids for name, ids in pair.items() if ids is not None}
+        return self._ask("serving_default", by_row, **given, **inputs)
 
     def recommend(
         self,
@@ -119,24 +128,24 @@ class Client:
         return self._ask("recommend", by_row, user=user, seen=seen, k=k)
 
     def embed(
-        self, *, user: Any = (), item: Any = (), by_row: bool = False
+        self, *, by_row: bool = False, **ids: Any
     ) -> dict[str, npt.NDArray[Any]]:
         """What the tables answer for ids.
 
         Args:
-            user: Ids of shape `(n,)`.
-            item: Ids of shape `(m,)`.
             by_row: Whether the ids are rows of the tables.
+            **ids: Ids by input, such as `user` of shape `(n,)`; inputs need
+                not be equally long, and can be left out.
 
         Returns:
-            Vectors of shape `(n, dim)` or `(m, dim)` by the table's name,
-            `user_is_known`, `(n,)`, and `item_is_known`, `(m,)`.
+            Vectors of shape `(n, dim)` by the table's name, and
+            `<input>_is_known`, `(n,)`, for every input.
 
         Raises:
             ValueError: If the ids are not of the model's kind or shape.
             ServingError: If the server refuses, or does not answer in time.
         """
-        return self._ask("embed", by_row, user=user, item=item)
+        return self._ask("embed", by_row, optional=True, **ids)
 
     def observe(
         self, user: Any, item: Any, *, by_row: bool = False
@@ -174,7 +183,7 @@ class Client:
         self.close()
 
     def _ask(
-        self, name: str, by_row: bool, **values: Any
+        self, name: str, by_row: bool, *, optional: bool = False, **values: Any
     ) -> dict[str, npt.NDArray[Any]]:
         if self._signatures is None:
             # What begins with two underscores is for the server alone.
@@ -190,14 +199,15 @@ class Client:
                 f"{sorted(self._signatures)}."
             )
         specs = self._signatures[signature].inputs
-        if set(specs) - set(values):
-            raise ServingError(
-                "FAILED_PRECONDITION",
-                f"the model's {signature!r} has the inputs {sorted(specs)}: "
-                "it was not written by `export_recommender`",
+        if set(values) - set(specs) or not (
+            optional or set(values) == set(specs)
+        ):
+            raise ValueError(
+                f"The model's {signature!r} has the inputs {sorted(specs)}. "
+                f"Received: {sorted(values)}"
             )
         inputs = {
-            key: _as_input(key, values[key], spec)
+            key: _as_input(key, values.get(key, ()), spec)
             for key, spec in specs.items()
         }
         return self._transport.predict(signature, inputs)
@@ -209,7 +219,7 @@ def _as_input(name: str, value: Any, spec: Any) -> np.ndarray:
     rank = len(spec.tensor_shape.dim)
     nothing: Any = b"" if dtype is tf.string else -1
     if rank == 2:
-        value = _padded(value, nothing)
+        value = _padded(value, nothing, spec.tensor_shape.dim[1].size)
     array = _array(value)
     if rank == 1:
         array = np.atleast_1d(array)
@@ -223,10 +233,14 @@ def _as_input(name: str, value: Any, spec: Any) -> np.ndarray:
         strings = np.empty(len(flat), object)
         strings[:] = flat
         return strings.reshape(array.shape)
-    if array.size and array.dtype.kind not in "iu":
+    kinds = "iuf" if dtype.is_floating else "iu"
+    if array.size and array.dtype.kind not in kinds:
+        wanted = "numbers" if dtype.is_floating else "integers"
         raise ValueError(
-            f"`{name}` must hold integers. Received: dtype {array.dtype}"
+            f"`{name}` must hold {wanted}. Received: dtype {array.dtype}"
         )
+    if dtype.is_floating:
+        return array.astype(dtype.as_numpy_dtype)
     limits = np.iinfo(dtype.as_numpy_dtype)
     if array.size and not (
         limits.min <= int(array.min()) and int(array.max()) <= limits.max
@@ -247,12 +261,12 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value, object) if array.dtype.kind in "SU" else array
 
 
-def _padded(rows: Any, nothing: Any) -> Any:
-    """Lists of one length."""
+def _padded(rows: Any, nothing: Any, least: int) -> Any:
+    """Lists of one length, `least` or more."""
     if isinstance(rows, np.ndarray) and rows.dtype != object:
         return rows
     lists = [list(row) if np.iterable(row) else [row] for row in rows]
-    width = max(map(len, lists), default=0)
+    width = max(least, 0, *map(len, lists))
     array = np.empty((len(lists), width), object)
     for number, row in enumerate(lists):
         array[number] = [*row, *[nothing] * (width - len(row))]

@@ -21,7 +21,8 @@ from keras_emb.serving.write_saved_model import new_version, write_saved_model
 
 __all__ = ["export_recommender"]
 
-_FEATURES = ("user", "item")
+# Who is given a list, and of what.
+_PAIR = ("user", "item")
 # What bounds the memory of one request: users times a block of items.
 _MOST_USERS = 1024
 
@@ -40,19 +41,21 @@ def export_recommender(
 
     The folder `<path>/<version>/` has the signatures
 
-    - `serving_default`: scores of pairs of `user` and `item`;
-    - `recommend`: for each `user` the `k` items with the highest scores, but
-      for those in `seen`, `(users, n)`, padded with any unknown id. Not for
-      models with several outputs a pair;
-    - `embed`: what each table answers for the ids `user` and `item`, which
-      need not be equally many;
+    - `serving_default`: what the model predicts, for models of `user` and
+      `item` the scores of pairs;
+    - `recommend`, for models of `user` and `item` with one score a pair: for
+      each `user` the `k` items with the highest scores, but for those in
+      `seen`, `(users, n)`, padded with any unknown id;
+    - `embed`: what each table answers for the ids of its input; inputs need
+      not be equally long;
     - `observe` and `serve_popularity` where tables keep count, see
       `export_for_serving`.
 
     Ids are int64 or strings, as in the vocabularies. Each signature has a
     twin, `<name>_rows`, whose ids are rows of the tables. Unknown ids are
-    answered as row 0, and `is_known` says so (`user_is_known` and
-    `item_is_known` for `embed`). A place that no item is left for holds the
+    answered as row 0, and `is_known` says so (`<input>_is_known` for
+    `embed`): whether all of an example's ids are known, and of an input with
+    several values one at least. A place that no item is left for holds the
     id `-1` or `""`, and the score minus infinity.
 
     >>> import tempfile
@@ -74,11 +77,12 @@ def export_recommender(
     [True, False]
 
     Args:
-        model: A built functional model of `user` and `item`, integers of
-            shape `(batch,)`. With `encode` and `score_codes` (see
+        model: A built functional model whose inputs with tables are integers
+            of shape `(batch,)`, or `(batch, n)` for several values. With
+            `encode` and `score_codes` (see
             `keras_emb.zoo.backbones.Backbone`) items are ranked by codes,
             else pair by pair.
-        vocabularies: Raw ids of the rows of `user` and of `item`. Rows
+        vocabularies: Raw ids of the rows of every input with a table. Rows
             beyond them are never recommended.
         path: Folder of all versions of the model.
         version: Positive integer; TensorFlow Serving serves the largest.
@@ -94,7 +98,7 @@ def export_recommender(
         The folder `<path>/<version>`.
 
     Raises:
-        ValueError: If the version exists, the model has other inputs, a
+        ValueError: If the version exists, the model looks up no table, a
             vocabulary is missing or has more ids than the tables have rows,
             the tables cannot be stored in `precision`, or `max_k` is not
             positive.
@@ -108,7 +112,7 @@ def export_recommender(
         model = quantize(model, precision)
     served = ServedModel(model)
     _check(served, vocabularies)
-    ids = {name: IdTable(vocabularies[name]) for name in _FEATURES}
+    ids = {name: IdTable(vocabularies[name]) for name in served.rows}
     archive = keras.export.ExportArchive()
     endpoints = _endpoints(served, vocabularies, max_k)
     for name, endpoint in endpoints.items():
@@ -130,17 +134,17 @@ def export_recommender(
 
 
 def _check(served: ServedModel, vocabularies: Mapping[str, Vocabulary]) -> None:
-    shapes = {name: spec.shape.rank for name, spec in served.specs.items()}
-    if shapes != dict.fromkeys(_FEATURES, 1) or set(served.rows) != set(shapes):
+    if not served.rows:
         raise ValueError(
-            "`model` must look up two inputs, 'user' and 'item', of shape "
-            "(batch,); use `export_for_serving` for others. Received: "
-            f"model={served.model.name} with the inputs {sorted(shapes)}"
+            "`model` must have an input that looks up a table; use "
+            "`export_for_serving` for others. "
+            f"Received: model={served.model.name} with the inputs "
+            f"{sorted(served.specs)}"
         )
-    if set(vocabularies) != set(_FEATURES):
+    if set(vocabularies) != set(served.rows):
         raise ValueError(
-            "`vocabularies` must hold those of 'user' and 'item'. "
-            f"Received: {sorted(vocabularies)}"
+            "`vocabularies` must hold those of every input with a table, "
+            f"{sorted(served.rows)}. Received: {sorted(vocabularies)}"
         )
     for name, rows in served.rows.items():
         if len(vocabularies[name]) > rows:
@@ -157,33 +161,37 @@ def _endpoints(
 ) -> dict[str, Endpoint]:
     """All endpoints, by row."""
     endpoints = {
-        "serving_default": _score(served, vocabularies),
+        "serving_default": _predict(served, vocabularies),
         "embed": _embed(served, vocabularies),
         **popularity_endpoints(served),
     }
     (output,) = served.model.outputs
-    if tuple(output.shape[1:]) in ((), (1,)):
+    ranks = {name: spec.shape.rank for name, spec in served.specs.items()}
+    one_score = tuple(output.shape[1:]) in ((), (1,))
+    if one_score and ranks == dict.fromkeys(_PAIR, 1):
         endpoints["recommend"] = _recommend(served, vocabularies, max_k)
     return endpoints
 
 
-def _score(
+def _predict(
     served: ServedModel, vocabularies: Mapping[str, Vocabulary]
 ) -> Endpoint:
-    def score(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        counts = [tf.shape(inputs[name])[0] for name in _FEATURES]
+    named = "`, `".join(served.specs)
+
+    def predict(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        counts = tf.stack([tf.shape(tensor)[0] for tensor in inputs.values()])
         equal = tf.debugging.Assert(
-            tf.equal(*counts),
-            ["`user` and `item` must be equally many. Received:", *counts],
+            tf.reduce_all(tf.equal(counts, counts[0])),
+            [f"`{named}` must be equally many. Received:", counts],
         )
         with tf.control_dependencies([equal]):
-            rows = {name: tf.identity(inputs[name]) for name in _FEATURES}
-        users, items = (
-            _known(rows[name], vocabularies[name]) for name in _FEATURES
+            checked = {name: tf.identity(inputs[name]) for name in inputs}
+        known = tf.stack(
+            [_known(checked[name], vocabularies[name]) for name in served.rows]
         )
-        return {**served(rows), "is_known": users & items}
+        return {**served(checked), "is_known": tf.reduce_all(known, axis=0)}
 
-    return Endpoint(score, served.specs, {name: name for name in _FEATURES})
+    return Endpoint(predict, served.specs, {name: name for name in served.rows})
 
 
 def _embed(
@@ -193,18 +201,19 @@ def _embed(
     features = table_features(served.model)
 
     def embed(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        rows = {name: served.known(name, inputs[name]) for name in _FEATURES}
+        rows = {name: served.known(name, inputs[name]) for name in served.rows}
         vectors = {
             name: tf.cast(table(rows[features[name]]), tf.float32)
             for name, table in tables.items()
         }
         known = {
             f"{name}_is_known": _known(inputs[name], vocabularies[name])
-            for name in _FEATURES
+            for name in served.rows
         }
         return {**vectors, **known}
 
-    return Endpoint(embed, served.specs, {name: name for name in _FEATURES})
+    specs = {name: served.specs[name] for name in served.rows}
+    return Endpoint(embed, specs, {name: name for name in served.rows})
 
 
 def _recommend(
@@ -260,27 +269,30 @@ def _requests(
     served: ServedModel,
     vocabularies: Mapping[str, Vocabulary],
 ) -> dict[str, dict[str, np.ndarray]]:
-    """A request of one pair for every signature that leaves no trace."""
+    """A request of one example for every signature that leaves no trace."""
     found = {}
     for ending in ("", "_rows"):
-        pair = {
-            name: np.ones(1, served.specs[name].dtype.as_numpy_dtype)
-            if ending
-            else raw_array(vocabularies[name].raw_ids[:1])
-            for name in _FEATURES
-        }
-        found[f"serving_default{ending}"] = found[f"embed{ending}"] = pair
+        example = {}
+        for name, spec in served.specs.items():
+            ones = np.ones((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+            if name in served.rows and not ending:
+                ones = raw_array(vocabularies[name].raw(ones))
+            example[name] = ones
+        found[f"serving_default{ending}"] = example
+        found[f"embed{ending}"] = {name: example[name] for name in served.rows}
         if "recommend" in names:
             found[f"recommend{ending}"] = {
-                "user": pair["user"],
-                "seen": pair["item"][:, None],
+                "user": example["user"],
+                "seen": example["item"][:, None],
                 "k": np.array(1, np.int32),
             }
     return found
 
 
 def _known(rows: Any, vocabulary: Vocabulary) -> Any:
-    return (rows > 0) & (rows < len(vocabulary))
+    """Whether examples have a known id, of several values at least one."""
+    known = (rows > 0) & (rows < len(vocabulary))
+    return known if known.shape.rank == 1 else tf.reduce_any(known, axis=1)
 
 
 def _checked(endpoint: Endpoint) -> Endpoint:

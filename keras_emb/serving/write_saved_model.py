@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_emb.layers.ragged_reads import RaggedReads
 from keras_emb.serving.served_model import ServedModel
+from keras_emb.serving.slim_saved_model import slim_saved_model
 
 __all__ = ["new_version", "write_saved_model"]
 
@@ -85,6 +86,7 @@ def write_saved_model(
         # Here the endpoints are traced.
         with RaggedReads(rows_only=served.rows_only):
             archive.write_out(temporary, options=options, verbose=False)
+        slim_saved_model(temporary)
         _check_size(served.model, further, temporary)
         if finish is not None:
             finish(temporary)

@@ -18,11 +18,13 @@ def _rows(spread=1.0):
 def test_int8_is_off_by_half_a_step_at_most(spread):
     rows = _rows(spread)
     table = QuantizedEmbedding.from_rows(rows, "int8")
-    scales = table.row_scales.numpy().astype("float64")
+    codes = table.scale_codes.numpy()
+    assert codes.dtype == np.uint8
+    scales = 2.0 ** (codes / 8.0 - 20)
     largest = np.abs(rows).max(axis=1, keepdims=True).astype("float64")
-    # Half precision: 11 bits, or steps of 2^-24 for the smallest.
-    assert (scales >= largest / 127).all()
-    assert (scales <= largest / 127 * (1 + 2**-10) + 2**-24).all()
+    # Eighths of an octave, none below 2^-20.
+    assert (scales >= largest / 127 * (1 - 1e-6)).all()
+    assert (scales <= np.maximum(largest / 127 * 2**0.125, 2.0**-20)).all()
     error = np.abs(table.values() - rows)
     assert (error <= scales / 2 * (1 + 1e-6)).all()
     assert not table.values()[3].any()

@@ -126,8 +126,9 @@ def test_what_is_exported_is_as_large_as_the_card_says(model, tmp_path):
         assert found == pytest.approx(figures["bytes"], rel=0.01)
 
 
-def test_a_table_of_five_percent_is_a_file_of_seven():
-    name = "dnis_matrix_factorization_movielens_1m_95"
+@pytest.mark.parametrize("backbone", ["matrix_factorization", "neumf"])
+def test_a_table_of_five_percent_is_a_file_of_seven(backbone):
+    name = f"dnis_{backbone}_movielens_1m_95"
     metadata = EmbeddingSizeModel.presets[name]
     layers = metadata["bytes"]["dense_layers"]
     tables = metadata["dense_twin"]["bytes"] - layers

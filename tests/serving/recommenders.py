@@ -6,7 +6,7 @@ import numpy as np
 from keras_emb.compression import compact, threshold_assignment
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import BipartiteGraph, find_tables, table_values
-from keras_emb.zoo.backbones import NGCF, LightGCN
+from keras_emb.zoo.backbones import NGCF, DeepFM, LightGCN
 
 USERS, ITEMS, WIDTH = 40, 25, 10
 
@@ -50,3 +50,28 @@ def all_scores(model):
     users, items = np.indices((USERS, ITEMS), "int32").reshape(2, -1)
     answers = model({"user": users, "item": items})
     return np.asarray(answers).reshape(USERS, ITEMS)
+
+
+# Fields of clicks: one of several values, one with a number.
+CLICK_VOCABULARIES = {
+    "user": Vocabulary([1000 + row for row in range(1, USERS)]),
+    "genres": Vocabulary(["Crime", "Drama", "Comédie"]),
+    "price": Vocabulary(["known"]),
+}
+
+
+def click_model():
+    """A model over fields, its tables in prefix form."""
+    keras.utils.set_random_seed(0)
+    model = DeepFM.from_sizes(
+        fields={name: len(ids) for name, ids in CLICK_VOCABULARIES.items()},
+        embedding_dim=4,
+        hidden_units=(8,),
+        multi_valued={"genres": 3},
+        numeric=("price",),
+    )
+    for table in find_tables(model).values():
+        table.embeddings.assign(table_values(table) * 20)
+    tables = {n: table_values(t) for n, t in find_tables(model).items()}
+    assignment = threshold_assignment(tables, 0.5, "prefix")
+    return compact(model, assignment)[0]

@@ -11,8 +11,10 @@ from keras_emb.zoo.backbones import MatrixFactorization
 from tests.serving.c_server import CError, CServer
 from tests.serving.malformed import raw_requests, strange_users, wrong_calls
 from tests.serving.recommenders import (
+    CLICK_VOCABULARIES,
     VOCABULARIES,
     all_scores,
+    click_model,
     compact_recommender,
 )
 from tests.serving.stub_servers import grpc_server, rest_server
@@ -172,6 +174,32 @@ def test_refuses_wrong_settings():
     ):
         with pytest.raises(ValueError, match=text):
             Client("localhost:1", "m", **settings)
+
+
+def test_models_of_other_inputs_are_asked_by_name(c_program, tmp_path):
+    model = click_model()
+    folder = export_recommender(model, CLICK_VOCABULARIES, tmp_path)
+    ids = {"user": [1003, 7], "price": ["known", "known"]}
+    genres = [["Drama"], ["Crime", "Comédie"]]
+    expected = model(
+        {
+            "user": np.array([3, 0]),
+            "genres": np.array([[2, 0, 0], [1, 3, 0]]),
+            "price": np.array([1, 1]),
+            "price_value": np.array([2.0, 3.0], "float32"),
+        }
+    )
+    with (
+        CServer(c_program, folder) as server,
+        grpc_server({("clicks", 1): server}) as address,
+        Client(address, "clicks") as client,
+    ):
+        answer = client.predict(**ids, genres=genres, price_value=[2.0, 3.0])
+        np.testing.assert_allclose(answer["logit"], expected, rtol=1e-5)
+        assert answer["is_known"].tolist() == [True, False]
+        assert client.embed(genres=genres)["genres"].shape == (2, 3, 4)
+        with pytest.raises(ValueError, match="has the inputs.*Received"):
+            client.predict(**ids)
 
 
 def test_the_c_program_answers_the_same_bytes_as_python(c_server):

@@ -33,10 +33,12 @@ from keras_emb.zoo.backbones import (
 )
 from tests.serving.c_server import CServer, signature_defs
 from tests.serving.recommenders import (
+    CLICK_VOCABULARIES,
     ITEMS,
     USERS,
     VOCABULARIES,
     all_scores,
+    click_model,
     compact_recommender,
     dense_recommender,
 )
@@ -258,12 +260,59 @@ def test_models_of_several_outputs_recommend_nothing(tmp_path):
     }
 
 
+def test_models_of_other_inputs_are_asked_by_raw_id(tmp_path):
+    model = click_model()
+    folder = export_recommender(model, CLICK_VOCABULARIES, tmp_path)
+    served = Exported(model, folder)
+    assert set(served.loaded.signatures) == {
+        f"{name}{ending}"
+        for name in ("serving_default", "embed")
+        for ending in ("", "_rows")
+    }
+    values = np.array([0.5, -2.0, 0.0], "float32")
+    rows = {
+        "user": np.array([3, 0, 39], "int32"),
+        "genres": np.array([[2, 1, 0], [3, 0, 0], [0, 0, 0]], "int32"),
+        "price": np.array([1, 1, 1], "int32"),
+    }
+    raw = {
+        "user": np.array([1003, 5, 1039]),
+        "genres": np.array(
+            [["Drama", "Crime", ""], ["Comédie", "?", "?"], ["crime", "", ""]]
+        ),
+        "price": np.array(["known"] * 3),
+    }
+    expected = model({**rows, "price_value": values})
+    by_row = served("serving_default_rows", **rows, price_value=values)
+    by_id = served("serving_default", **raw, price_value=values)
+    for answer in (by_row, by_id):
+        np.testing.assert_allclose(answer["logit"], expected, rtol=1e-5)
+        # The second user is unknown, the third has no known genre.
+        assert answer["is_known"].tolist() == [True, False, False]
+    vectors = served("embed", **{**raw, "price": np.array([], str)})
+    for name in ("user", "genres"):
+        table = find_tables(model)[name]
+        np.testing.assert_array_equal(vectors[name], table(rows[name]))
+    assert vectors["genres_is_known"].tolist() == [True, True, False]
+    assert vectors["price"].shape == (0, 4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="equally many"):
+        served(
+            "serving_default",
+            **{**raw, "user": raw["user"][:1]},
+            price_value=values,
+        )
+
+
 def test_refuses_what_does_not_fit(tmp_path):
     model = dense_recommender(MatrixFactorization)
     with pytest.raises(ValueError, match="`max_k` must be positive"):
         export_recommender(model, VOCABULARIES, tmp_path, max_k=0)
     with pytest.raises(ValueError, match="`vocabularies` must hold"):
         export_recommender(model, {"user": VOCABULARIES["user"]}, tmp_path)
+    numbers = keras.Input((3,))
+    bare = keras.Model(numbers, keras.layers.Dense(1)(numbers))
+    with pytest.raises(ValueError, match="must have an input that looks up"):
+        export_recommender(bare, {}, tmp_path)
     large = {**VOCABULARIES, "item": Vocabulary(np.arange(ITEMS))}
     with pytest.raises(ValueError, match="must fit the tables"):
         export_recommender(model, large, tmp_path)

@@ -36,6 +36,13 @@ def _numbers(printed):
     return [float(word) for word in printed.translate(_BRACKETS).split()]
 
 
+def _raw(vocabulary, rows):
+    """Raw ids of rows; an unknown one for row 0."""
+    text = vocabulary.raw_ids.dtype.kind == "U"
+    ids = np.concatenate([["?"] if text else [-7], vocabulary.raw_ids])[rows]
+    return ids.astype(object) if text else ids
+
+
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_preset_is_served_as_it_is_loaded(
     preset, c_program, tmp_path, capsys
@@ -55,27 +62,7 @@ def test_a_preset_is_served_as_it_is_loaded(
         for name, some in chosen.items()
     }
     expected = np.asarray(model.predict(rows, by="row"))
-    if set(rows) != {"user", "item"}:
-        with CServer(c_program, version) as server:
-            (scores,) = server.predict(
-                "serving_default",
-                {name: some.astype("int32") for name, some in rows.items()},
-            ).values()
-        np.testing.assert_allclose(
-            scores.reshape(expected.shape), expected, 1e-4, 1e-5
-        )
-        listed = {name: some.tolist() for name, some in rows.items()}
-        (printed,) = _ask_on_the_command_line(
-            version, "serving_default", listed, capsys
-        ).values()
-        np.testing.assert_allclose(
-            _numbers(printed), expected.ravel(), 1e-4, 1e-5
-        )
-        return
-    ids = {
-        name: np.append(model.vocabularies[name].raw(some[:3]), -7)
-        for name, some in chosen.items()
-    }
+    ids = {name: _raw(model.vocabularies[name], rows[name]) for name in rows}
     with CServer(c_program, version) as server:
         answer = server.predict("serving_default", ids)
         known = answer.pop("is_known")
@@ -84,6 +71,15 @@ def test_a_preset_is_served_as_it_is_loaded(
         np.testing.assert_allclose(
             scores.reshape(expected.shape), expected, 1e-4, 1e-5
         )
+        if set(rows) != {"user", "item"}:
+            listed = {name: some.tolist() for name, some in ids.items()}
+            printed = _ask_on_the_command_line(
+                version, "serving_default", listed, capsys
+            )
+            del printed["is_known"]
+            (scores,) = map(_numbers, printed.values())
+            np.testing.assert_allclose(scores, expected.ravel(), 1e-4, 1e-5)
+            return
         inputs = {
             "user": ids["user"][:2],
             "seen": ids["item"][:2, None],

@@ -1,0 +1,73 @@
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from keras_emb.serving.slim_saved_model import slim_saved_model
+
+
+class _Loops(tf.Module):
+    """Branches, loops, variables and a table, and names worth shortening."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = tf.Variable([1.0, 2.0, 4.0])
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(["a", "b"], [1, 2]), 0
+        )
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, "n0"),
+            tf.TensorSpec((), tf.int32, "count"),
+        ]
+    )
+    def __call__(self, n0, count):
+        with tf.name_scope("a_scope_with_a_long_name"):
+            found = tf.gather(self.weight, self.table.lookup(n0))
+            total = tf.while_loop(
+                lambda step, total: step < count,
+                lambda step, total: (step + 1, total + found * self.weight[2]),
+                (0, tf.zeros_like(found)),
+            )[1]
+            halved = tf.cond(count > 2, lambda: total / 2, lambda: total)
+        with tf.control_dependencies([tf.debugging.Assert(count > 0, [count])]):
+            return {"total": tf.identity(halved)}
+
+
+def test_the_graph_shrinks_and_answers_the_same(tmp_path):
+    tf.saved_model.save(_Loops(), str(tmp_path / "full"))
+    shutil.copytree(tmp_path / "full", tmp_path / "slim")
+    slim_saved_model(tmp_path / "slim")
+    inputs = {"n0": tf.constant(["b", "?"]), "count": tf.constant(3)}
+    answers, sizes, graphs = {}, {}, {}
+    for name in ("full", "slim"):
+        folder = tmp_path / name
+        content = (folder / "saved_model.pb").read_bytes()
+        sizes[name] = len(content)
+        graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
+        graphs[name] = graph
+        loaded = tf.saved_model.load(str(folder))
+        assert loaded.weight.shape == (3,)
+        serve = loaded.signatures["serving_default"]
+        answers[name] = serve(**inputs)["total"].numpy()
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            serve(**{**inputs, "count": tf.constant(0)})
+        # The sum in the fingerprint is that of the file beside it.
+        print_ = tf.saved_model.experimental.read_fingerprint(str(folder))
+        graphs[f"{name} print"] = print_.saved_model_checksum
+    np.testing.assert_array_equal(answers["slim"], answers["full"])
+    np.testing.assert_array_equal(answers["full"], [24.0, 6.0])
+    assert sizes["slim"] < 0.7 * sizes["full"]
+    assert graphs["slim"].signature_def == graphs["full"].signature_def
+    assert graphs["slim print"] != graphs["full print"]
+
+
+def test_what_was_slim_stays_as_it_is(tmp_path):
+    tf.saved_model.save(_Loops(), str(tmp_path))
+    slim_saved_model(tmp_path)
+    once = (tmp_path / "saved_model.pb").read_bytes()
+    slim_saved_model(tmp_path)
+    assert (tmp_path / "saved_model.pb").read_bytes() == once
