@@ -80,6 +80,15 @@ def test_code_blocks_work_when_pasted(tmp_path, monkeypatch, block):
             assert values.stat().st_size < 60_000
 
 
+def test_every_result_is_in_the_readme():
+    page = (ROOT / "README.md").read_text()
+    results = {
+        path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")
+    }
+    assert results
+    assert [name for name in results if name not in page] == []
+
+
 def test_the_api_page_is_that_of_the_docstrings():
     spec = importlib.util.spec_from_file_location(
         "make_api", ROOT / "docs" / "make_api.py"
