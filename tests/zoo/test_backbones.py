@@ -130,10 +130,17 @@ def test_neumf_joins_a_product_and_a_perceptron():
     }
     assert model.hidden_units == [8, 4, 2]
     product = rows(model, "user_gmf") * rows(model, "item_gmf")
+    # One kernel upon both rows, side by side.
+    shares = [model.get_layer(f"hidden_0_{side}") for side in ("user", "item")]
+    kernel = np.concatenate([share.kernel.numpy() for share in shares])
+    limit = np.sqrt(6 / (16 + 8))
+    assert 0.8 * limit < np.abs(kernel).max() <= limit
+    assert shares[0].bias is None
     hidden = np.concatenate(
         [rows(model, "user_mlp"), rows(model, "item_mlp")], 1
     )
-    for index in range(3):
+    hidden = relu(hidden @ kernel + shares[1].bias.numpy())
+    for index in (1, 2):
         hidden = relu(dense(model.get_layer(f"hidden_{index}"), hidden))
     expected = dense(
         model.get_layer("rating"), np.concatenate([product, hidden], 1)

@@ -87,12 +87,8 @@ class NeuMF(Backbone):
         product = keras.layers.Multiply(name="product")(
             [rows["user_gmf"], rows["item_gmf"]]
         )
-        hidden = keras.layers.Concatenate(name="concatenate")(
-            [rows["user_mlp"], rows["item_mlp"]]
-        )
-        both = keras.layers.Concatenate(name="both")(
-            [product, hidden_layers(hidden, units)]
-        )
+        hidden = hidden_layers(_first_layer(rows, units[0]), units[1:], 1)
+        both = keras.layers.Concatenate(name="both")([product, hidden])
         output = rating_layer(output_bias)(both)
         super().__init__(inputs, output, tables, **kwargs)
         # Products: the gradient of a square takes longer.
@@ -165,12 +161,7 @@ class NeuMF(Backbone):
             keras.ops.cast(self.tables[f"{feature}_{path}"](rows), "float32")
             for path in ("gmf", "mlp")
         )
-        first = self.get_layer("hidden_0")
-        split = self.tables["user_mlp"].output_dim
-        if feature == "user":
-            sums = keras.ops.matmul(hidden, first.kernel[:split])
-        else:
-            sums = keras.ops.matmul(hidden, first.kernel[split:]) + first.bias
+        sums = self.get_layer(f"hidden_0_{feature}")(hidden)
         return keras.ops.concatenate([product, sums], axis=-1)
 
     def score_codes(self, users: Any, items: Any) -> Any:
@@ -197,11 +188,12 @@ class NeuMF(Backbone):
         return tf.map_fn(scores_of, users)
 
     def usages(self) -> list[Any]:
-        first = self.get_layer("hidden_0")
         return [
             WeightedProduct("user_gmf", "item_gmf", self.get_layer("rating")),
-            IntoDense("user_mlp", first),
-            IntoDense("item_mlp", first, self.tables["user_mlp"].output_dim),
+            *(
+                IntoDense(f"{side}_mlp", self.get_layer(f"hidden_0_{side}"))
+                for side in ("user", "item")
+            ),
         ]
 
     def get_config(self) -> dict[str, Any]:
@@ -210,3 +202,26 @@ class NeuMF(Backbone):
             "hidden_units": self.hidden_units,
             "output_bias": self.output_bias,
         }
+
+
+def _first_layer(rows: Mapping[str, Any], units: int) -> Any:
+    """A dense ReLU layer upon a user's and an item's rows, side by side.
+
+    It is the sum of a layer for each side, so that one user's share of it
+    serves several items.
+    """
+    widths = {side: rows[f"{side}_mlp"].shape[-1] for side in ("user", "item")}
+    # Glorot's, of one kernel for both sides.
+    limit = (6 / (sum(widths.values()) + units)) ** 0.5
+    shares = [
+        keras.layers.Dense(
+            units,
+            use_bias=side == "item",
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+            name=f"hidden_0_{side}",
+        )(rows[f"{side}_mlp"])
+        for side in widths
+    ]
+    return keras.layers.ReLU(name="hidden_0")(
+        keras.layers.Add(name="hidden_0_sum")(shares)
+    )

@@ -52,15 +52,16 @@ def user_item_tables(
     }
 
 
-def hidden_layers(inputs: Any, units: Sequence[int]) -> Any:
+def hidden_layers(inputs: Any, units: Sequence[int], first: int = 0) -> Any:
     """Dense ReLU layers `hidden_0`, `hidden_1`, ... one upon the other.
 
     Args:
         inputs: Tensor of shape `(batch, width)`.
         units: Width of each layer.
+        first: Number in the name of the first of them.
     """
     outputs = inputs
-    for index, size in enumerate(units):
+    for index, size in enumerate(units, first):
         layer = keras.layers.Dense(
             size, activation="relu", name=f"hidden_{index}"
         )
