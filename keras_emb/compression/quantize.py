@@ -25,8 +25,8 @@ def quantize(model: keras.Model, precision: StoredPrecision) -> keras.Model:
 
     Each value is rounded to the nearest that can be stored; in int8 to a
     multiple of its row's scale: a 127th of the row's largest value, or up to
-    9 % more, since a scale is stored as a byte. A lookup gathers values as
-    they are stored. All else stays as it is.
+    9 % more, since a scale is stored as a byte, and never below 2^-20. A
+    lookup gathers values as they are stored. All else stays as it is.
 
     >>> import numpy as np
     >>> from keras_emb.compression import memory_report

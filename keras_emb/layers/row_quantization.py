@@ -18,8 +18,7 @@ __all__ = [
 StoredPrecision = Literal["float16", "int8"]
 SCALE_DTYPE = "uint8"
 _LEVELS = 127
-# A scale is a power of two with an exponent in eighths: from 2^-20, which no
-# value of a table is worth less than, to 2^11.875.
+# A scale is a power of two with an exponent in eighths, from -20 to 11.875.
 _PER_OCTAVE = 8
 _SMALLEST = -20
 _LARGEST_CODE = int(np.iinfo(SCALE_DTYPE).max)

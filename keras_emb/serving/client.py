@@ -1,5 +1,6 @@
 """Asking a served recommender."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -86,7 +87,8 @@ class Client:
                 an input of several values.
 
         Returns:
-            The model's output, `(n, 1)`, by its name, and `is_known`, `(n,)`.
+            The model's output, `(n, 1)` for one score, by its name, and
+            `is_known`, `(n,)`.
 
         Raises:
             ValueError: If an input is missing, or is not of the model's kind
@@ -95,7 +97,7 @@ class Client:
         """
         pair = {"user": user, "item": item}
         given = {name: ids for name, ids in pair.items() if ids is not None}
-        return self._ask("serving_default", by_row, **given, **inputs)
+        return self._ask("serving_default", by_row, {**given, **inputs})
 
     def recommend(
         self,
@@ -125,7 +127,8 @@ class Client:
         """
         if seen is None:
             seen = [()] * len(np.atleast_1d(_array(user)))
-        return self._ask("recommend", by_row, user=user, seen=seen, k=k)
+        values = {"user": user, "seen": seen, "k": k}
+        return self._ask("recommend", by_row, values)
 
     def embed(
         self, *, by_row: bool = False, **ids: Any
@@ -135,17 +138,19 @@ class Client:
         Args:
             by_row: Whether the ids are rows of the tables.
             **ids: Ids by input, such as `user` of shape `(n,)`; inputs need
-                not be equally long, and can be left out.
+                not be equally long, and can be left out (over REST not
+                those of several values).
 
         Returns:
-            Vectors of shape `(n, dim)` by the table's name, and
-            `<input>_is_known`, `(n,)`, for every input.
+            Vectors of shape `(n, dim)`, or `(n, m, dim)` for several values,
+            by the table's name, and `<input>_is_known`, `(n,)`, for every
+            input.
 
         Raises:
             ValueError: If the ids are not of the model's kind or shape.
             ServingError: If the server refuses, or does not answer in time.
         """
-        return self._ask("embed", by_row, optional=True, **ids)
+        return self._ask("embed", by_row, ids, optional=True)
 
     def observe(
         self, user: Any, item: Any, *, by_row: bool = False
@@ -165,7 +170,7 @@ class Client:
                 its kind or shape.
             ServingError: If the server refuses, or does not answer in time.
         """
-        return self._ask("observe", by_row, user=user, item=item)
+        return self._ask("observe", by_row, {"user": user, "item": item})
 
     def close(self) -> None:
         """Ends the connection."""
@@ -183,7 +188,12 @@ class Client:
         self.close()
 
     def _ask(
-        self, name: str, by_row: bool, *, optional: bool = False, **values: Any
+        self,
+        name: str,
+        by_row: bool,
+        values: Mapping[str, Any],
+        *,
+        optional: bool = False,
     ) -> dict[str, npt.NDArray[Any]]:
         if self._signatures is None:
             # What begins with two underscores is for the server alone.
@@ -218,8 +228,9 @@ def _as_input(name: str, value: Any, spec: Any) -> np.ndarray:
     dtype = tf.as_dtype(spec.dtype)
     rank = len(spec.tensor_shape.dim)
     nothing: Any = b"" if dtype is tf.string else -1
-    if rank == 2:
-        value = _padded(value, nothing, spec.tensor_shape.dim[1].size)
+    widths = [dim.size for dim in spec.tensor_shape.dim]
+    if rank == 2 and (dtype is tf.string or dtype.is_integer):
+        value = _padded(value, nothing, widths[1])
     array = _array(value)
     if rank == 1:
         array = np.atleast_1d(array)
@@ -228,18 +239,26 @@ def _as_input(name: str, value: Any, spec: Any) -> np.ndarray:
             f"`{name}` must have {rank} dimensions. "
             f"Received: shape {array.shape}"
         )
+    if rank == 2 and widths[1] not in (-1, array.shape[1]):
+        raise ValueError(
+            f"`{name}` must hold at most {widths[1]} values an example. "
+            f"Received: shape {array.shape}"
+        )
     if dtype is tf.string:
         flat = [_bytes(name, text) for text in array.ravel().tolist()]
         strings = np.empty(len(flat), object)
         strings[:] = flat
         return strings.reshape(array.shape)
-    kinds = "iuf" if dtype.is_floating else "iu"
+    kinds, wanted = "iu", "integers"
+    if not dtype.is_integer:
+        kinds, wanted = (
+            ("b", "booleans") if dtype.is_bool else ("iuf", "numbers")
+        )
     if array.size and array.dtype.kind not in kinds:
-        wanted = "numbers" if dtype.is_floating else "integers"
         raise ValueError(
             f"`{name}` must hold {wanted}. Received: dtype {array.dtype}"
         )
-    if dtype.is_floating:
+    if not dtype.is_integer:
         return array.astype(dtype.as_numpy_dtype)
     limits = np.iinfo(dtype.as_numpy_dtype)
     if array.size and not (
@@ -264,7 +283,8 @@ def _array(value: Any) -> np.ndarray:
 def _padded(rows: Any, nothing: Any, least: int) -> Any:
     """Lists of one length, `least` or more."""
     if isinstance(rows, np.ndarray) and rows.dtype != object:
-        return rows
+        if rows.ndim != 2 or rows.shape[1] >= least:
+            return rows
     lists = [list(row) if np.iterable(row) else [row] for row in rows]
     width = max(least, 0, *map(len, lists))
     array = np.empty((len(lists), width), object)

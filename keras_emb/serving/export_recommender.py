@@ -115,6 +115,8 @@ def export_recommender(
     ids = {name: IdTable(vocabularies[name]) for name in served.rows}
     archive = keras.export.ExportArchive()
     endpoints = _endpoints(served, vocabularies, max_k)
+    for name in _filled(list(endpoints.values())):
+        ids[name].check_nothing(name)
     for name, endpoint in endpoints.items():
         by_row = _checked(endpoint)
         by_row.add_to(archive, f"{name}_rows")
@@ -136,12 +138,12 @@ def export_recommender(
 def _check(served: ServedModel, vocabularies: Mapping[str, Vocabulary]) -> None:
     if not served.rows:
         raise ValueError(
-            "`model` must have an input that looks up a table; use "
-            "`export_for_serving` for others. "
+            "`model` must have an input that looks up a table of its own; "
+            "use `export_for_serving` for others. "
             f"Received: model={served.model.name} with the inputs "
             f"{sorted(served.specs)}"
         )
-    if set(vocabularies) != set(served.rows):
+    if not set(served.rows) <= set(vocabularies):
         raise ValueError(
             "`vocabularies` must hold those of every input with a table, "
             f"{sorted(served.rows)}. Received: {sorted(vocabularies)}"
@@ -165,12 +167,22 @@ def _endpoints(
         "embed": _embed(served, vocabularies),
         **popularity_endpoints(served),
     }
-    (output,) = served.model.outputs
+    answers = [tuple(output.shape[1:]) for output in served.model.outputs]
     ranks = {name: spec.shape.rank for name, spec in served.specs.items()}
-    one_score = tuple(output.shape[1:]) in ((), (1,))
-    if one_score and ranks == dict.fromkeys(_PAIR, 1):
+    if answers in ([()], [(1,)]) and ranks == dict.fromkeys(_PAIR, 1):
         endpoints["recommend"] = _recommend(served, vocabularies, max_k)
     return endpoints
+
+
+def _filled(endpoints: list[Endpoint]) -> list[str]:
+    """Features with places that may hold no id."""
+    inputs = {
+        feature
+        for endpoint in endpoints
+        for name, feature in endpoint.id_inputs.items()
+        if endpoint.specs[name].shape.rank > 1
+    }
+    return sorted(inputs.union(*(e.id_outputs.values() for e in endpoints)))
 
 
 def _predict(
@@ -179,10 +191,11 @@ def _predict(
     named = "`, `".join(served.specs)
 
     def predict(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        counts = tf.stack([tf.shape(tensor)[0] for tensor in inputs.values()])
+        counts = tf.stack([tf.shape(inputs[name])[0] for name in served.specs])
         equal = tf.debugging.Assert(
             tf.reduce_all(tf.equal(counts, counts[0])),
             [f"`{named}` must be equally many. Received:", counts],
+            summarize=len(served.specs),
         )
         with tf.control_dependencies([equal]):
             checked = {name: tf.identity(inputs[name]) for name in inputs}
@@ -292,7 +305,7 @@ def _requests(
 def _known(rows: Any, vocabulary: Vocabulary) -> Any:
     """Whether examples have a known id, of several values at least one."""
     known = (rows > 0) & (rows < len(vocabulary))
-    return known if known.shape.rank == 1 else tf.reduce_any(known, axis=1)
+    return tf.reduce_any(known, axis=list(range(1, known.shape.rank)))
 
 
 def _checked(endpoint: Endpoint) -> Endpoint:
@@ -320,10 +333,14 @@ def _by_raw_id(endpoint: Endpoint, ids: Mapping[str, IdTable]) -> Endpoint:
         specs[name] = tf.TensorSpec(specs[name].shape, ids[feature].dtype, name)
 
     def by_raw_id(inputs: Mapping[str, Any]) -> dict[str, Any]:
-        rows = dict(inputs)
+        # Checked here already: an error names what it is about.
+        rows = {
+            name: tf.ensure_shape(tensor, specs[name].shape)
+            for name, tensor in inputs.items()
+        }
         for name, feature in endpoint.id_inputs.items():
             rows[name] = tf.cast(
-                ids[feature].rows(inputs[name]), endpoint.specs[name].dtype
+                ids[feature].rows(rows[name]), endpoint.specs[name].dtype
             )
         answers = endpoint.function(rows)
         for name, feature in endpoint.id_outputs.items():

@@ -28,9 +28,6 @@ class IdTable(tf.Module):
     Args:
         vocabulary: Raw ids of the rows from 1 on.
 
-    Raises:
-        ValueError: If an id is `-1` or `""`, which stand for none.
-
     Attributes:
         dtype: What raw ids are: `tf.int64` or `tf.string`.
         raw_ids: The variable.
@@ -42,15 +39,27 @@ class IdTable(tf.Module):
         self.dtype = tf.string if raw_ids.dtype.kind == "U" else tf.int64
         # What stands for row 0, which no raw id means.
         self.nothing: str | int = "" if self.dtype is tf.string else -1
-        if vocabulary.rows(np.array([self.nothing])).any():
-            raise ValueError(
-                "`vocabulary` must not hold -1 or '', which stand for no id. "
-                f"Received: {self.nothing!r} among the ids"
-            )
+        self._nothing_is_known = vocabulary.rows([self.nothing]).any()
         self.raw_ids = tf.Variable(_compact(raw_ids), trainable=False)
         self.table = tf.lookup.StaticHashTable(
             _FromVariable(self.raw_ids, self.dtype), default_value=0
         )
+
+    def check_nothing(self, name: str) -> None:
+        """Refuses ids among which there is one that stands for none.
+
+        Args:
+            name: Of the input that is filled with such ids, or of the output
+                that answers with them.
+
+        Raises:
+            ValueError: If `-1` or `""` is an id.
+        """
+        if self._nothing_is_known:
+            raise ValueError(
+                f"`vocabularies[{name!r}]` must not hold -1 or '', which "
+                f"stand for no id. Received: {self.nothing!r} among the ids"
+            )
 
     def rows(self, raw: Any) -> Any:
         """Rows of raw ids.

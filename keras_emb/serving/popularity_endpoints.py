@@ -64,6 +64,6 @@ def popularity_endpoints(served: ServedModel) -> dict[str, Endpoint]:
         "serve_popularity": Endpoint(
             serve_popularity,
             {**served.specs, **popularity},
-            {name: name for name in served.specs},
+            {name: name for name in served.rows},
         ),
     }

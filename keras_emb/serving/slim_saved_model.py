@@ -12,8 +12,9 @@ from tensorflow.python.saved_model.fingerprinting_utils import (
 __all__ = ["slim_saved_model"]
 
 # Shapes are inferred again by whoever loads; the rest are defaults of calls,
-# and what functions were traced from.
+# what functions were traced from, and names of nodes to stand beside.
 _ATTRIBUTES = (
+    "_class",
     "_collective_manager_ids",
     "_has_manual_control_dependencies",
     "_input_shapes",
@@ -22,6 +23,7 @@ _ATTRIBUTES = (
     "_user_specified_name",
     "config_proto",
 )
+_SHARED = "use_node_name_sharing"
 
 
 def slim_saved_model(folder: Path) -> None:
@@ -58,11 +60,15 @@ def _drop_attributes(holders: Any) -> None:
 
 def _number_nodes(function: Any) -> None:
     """Gives the nodes of a function names as short as they can be."""
-    arguments = {argument.name for argument in function.signature.input_arg}
+    # A resource may have the name of its node.
+    named = {node.name for node in function.node_def if _SHARED in node.attr}
+    taken = {argument.name for argument in function.signature.input_arg}
+    taken |= named
     free = (f"n{number}" for number in itertools.count())
     short = {
-        node.name: next(name for name in free if name not in arguments)
+        node.name: next(name for name in free if name not in taken)
         for node in function.node_def
+        if node.name not in named
     }
 
     def renamed(source: str) -> str:
@@ -71,7 +77,7 @@ def _number_nodes(function: Any) -> None:
         return mark + ":".join([short.get(node, node), *output])
 
     for node in function.node_def:
-        node.name = short[node.name]
+        node.name = renamed(node.name)
         node.input[:] = map(renamed, node.input)
     for results in (function.ret, function.control_ret):
         for name, source in dict(results).items():

@@ -200,6 +200,18 @@ def test_models_of_other_inputs_are_asked_by_name(c_program, tmp_path):
         assert client.embed(genres=genres)["genres"].shape == (2, 3, 4)
         with pytest.raises(ValueError, match="has the inputs.*Received"):
             client.predict(**ids)
+        for bad, message in (
+            ({"genres": [["Crime"] * 4] * 2}, "at most 3 values"),
+            ({"price_value": ["a", "b"]}, "must hold numbers"),
+            ({"price_value": [[1.0], [2.0]]}, "1 dimensions"),
+        ):
+            good = {**ids, "genres": genres, "price_value": [2.0, 3.0]}
+            with pytest.raises(ValueError, match=message):
+                client.predict(**{**good, **bad})
+        again = client.predict(
+            **ids, genres=np.array([["Drama"], ["Crime"]]), price_value=[2, 3]
+        )
+        np.testing.assert_allclose(again["logit"][0], expected[0], rtol=1e-5)
 
 
 def test_the_c_program_answers_the_same_bytes_as_python(c_server):

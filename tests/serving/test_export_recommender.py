@@ -31,7 +31,7 @@ from keras_emb.zoo.backbones import (
     NeuMF,
     StreamingDLRS,
 )
-from tests.serving.c_server import CServer, signature_defs
+from tests.serving.c_server import CError, CServer, signature_defs
 from tests.serving.recommenders import (
     CLICK_VOCABULARIES,
     ITEMS,
@@ -321,7 +321,47 @@ def test_refuses_what_does_not_fit(tmp_path):
         ids = {**VOCABULARIES, "item": Vocabulary(nothing)}
         with pytest.raises(ValueError, match="which stand for no id"):
             export_recommender(model, ids, tmp_path)
+    genres = {**CLICK_VOCABULARIES, "genres": Vocabulary(["", "Crime"])}
+    with pytest.raises(ValueError, match=r"\['genres'\].*stand for no id"):
+        export_recommender(click_model(), genres, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_ids_of_minus_one_are_ids_where_nothing_is_filled(tmp_path):
+    ids = {
+        **CLICK_VOCABULARIES,
+        "user": Vocabulary([7, -1]),
+        "price": Vocabulary([""]),
+    }
+    # One more vocabulary than there are inputs does no harm.
+    folder = export_recommender(
+        click_model(), {**ids, "hour": Vocabulary([1])}, tmp_path
+    )
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = served(
+        user=tf.constant([-1, 8], tf.int64),
+        price=tf.constant([""] * 2),
+        genres=tf.constant([["Crime", "", ""]] * 2),
+        price_value=tf.constant([1.0, 1.0]),
+    )
+    assert answer["is_known"].numpy().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("ending", ["", "_rows"])
+def test_a_wrong_shape_is_refused_by_name(tmp_path, ending, c_program):
+    folder = export_recommender(click_model(), CLICK_VOCABULARIES, tmp_path)
+    ids = {"user": [[1]], "genres": [[1, 0, 0]], "price": [1]}
+    inputs = {name: np.array(value, "int32") for name, value in ids.items()}
+    if not ending:
+        inputs["user"] = inputs["user"].astype("int64")
+        for name in ("genres", "price"):
+            inputs[name] = inputs[name].astype(str).astype(object)
+    inputs["price_value"] = np.ones(1, "float32")
+    with (
+        CServer(c_program, folder) as server,
+        pytest.raises(CError, match="(?i)shape.*user"),
+    ):
+        server.predict(f"serving_default{ending}", inputs)
 
 
 @pytest.mark.parametrize("structure", ["prefix", "mask"])

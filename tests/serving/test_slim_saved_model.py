@@ -25,7 +25,10 @@ class _Loops(tf.Module):
         ]
     )
     def __call__(self, n0, count):
-        with tf.name_scope("a_scope_with_a_long_name"):
+        with (
+            tf.name_scope("a_scope_with_a_long_name"),
+            tf.compat.v1.colocate_with(n0),
+        ):
             found = tf.gather(self.weight, self.table.lookup(n0))
             total = tf.while_loop(
                 lambda step, total: step < count,
@@ -63,6 +66,9 @@ def test_the_graph_shrinks_and_answers_the_same(tmp_path):
     assert sizes["slim"] < 0.7 * sizes["full"]
     assert graphs["slim"].signature_def == graphs["full"].signature_def
     assert graphs["slim print"] != graphs["full print"]
+    functions = graphs["slim"].graph_def.library.function
+    kept = {name for f in functions for n in f.node_def for name in n.attr}
+    assert "value" in kept and "_class" not in kept
 
 
 def test_what_was_slim_stays_as_it_is(tmp_path):
