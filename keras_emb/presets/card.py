@@ -46,9 +46,11 @@ def _summary(metadata: Mapping[str, Any]) -> str:
     budget = metadata.get("budget", {}).get("share")
     parts = [f"A compact {kind}" + (f" for {data}" if data else "")]
     if budget is not None and metadata.get("method") != "dense":
+        kept = metadata.get("kept_share", budget)
+        allowed = "" if kept > 0.9 * budget else f" ({budget:.4g} were allowed)"
         parts.append(
-            f"its tables cut by `{metadata['method']}` to {budget:.4g} of "
-            "their parameters"
+            f"its tables cut by `{metadata['method']}` to {kept:.3g} of "
+            f"their parameters{allowed}"
         )
     parts.append(
         f"{metadata['bytes']['total']:,} bytes of weights where full tables "

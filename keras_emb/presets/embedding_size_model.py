@@ -189,6 +189,8 @@ class EmbeddingSizeModel:
         }
         if self._places:
             metadata["places"] = self._places
+        if self.sizes is not None:
+            metadata["kept_share"] = self.sizes.kept_share
         with new_folder(final) as folder:
             save_model(self.model, folder)
             save_vocabularies(folder, self.vocabularies)

@@ -112,6 +112,7 @@ def test_the_sizes_are_those_of_the_rows(model):
     sizes = SizeAssignment.from_preset(model.metadata["name"])
     assert sizes.num_parameters == model.metadata["budget"]["parameters"]
     assert sizes.kept_share <= model.metadata["budget"]["share"]
+    assert sizes.kept_share == model.metadata["kept_share"]
     rows = {len(vocabulary) for vocabulary in model.vocabularies.values()}
     assert {table.rows for table in sizes.tables.values()} == rows
 
