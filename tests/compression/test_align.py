@@ -130,6 +130,8 @@ def test_rows_without_popularity_keep_their_predictions(kind, count):
 
 @pytest.mark.parametrize("kind", [MatrixFactorization, MLP, NeuMF])
 def test_tables_of_one_row(kind):
+    # One prediction may be next to nothing by chance, its rounding not.
+    keras.utils.set_random_seed(0)
     model = kind.from_sizes(users=1, items=1, embedding_dim=10)
     ids = {"user": np.zeros(1, "int32"), "item": np.zeros(1, "int32")}
     aligned = align(model, {"user": [7], "item": [7]})

@@ -31,8 +31,10 @@ def test_every_row_of_a_side_and_outputs():
     squares = model.regularized["user"]
     whole = keras.Model(model.input, {"score": model.output, "user": squares})
     frontier = {id(tensor) for tensor in feature_frontier(whole, "user")}
-    rows = {id(model.tables[name].output) for name in ("user_gmf", "user_mlp")}
-    assert frontier == rows | {id(squares)}
+    # A row of the product, and the user's share of the first layer.
+    share = model.get_layer("hidden_0_user").output
+    row = model.tables["user_gmf"].output
+    assert frontier == {id(tensor) for tensor in (row, share, squares)}
 
 
 def test_tensors_that_are_no_part_of_the_batch_are_not_crossed():
