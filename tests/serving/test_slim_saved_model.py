@@ -27,7 +27,7 @@ class _Loops(tf.Module):
     def __call__(self, n0, count):
         with (
             tf.name_scope("a_scope_with_a_long_name"),
-            tf.compat.v1.colocate_with(n0),
+            tf.compat.v1.colocate_with(self.weight.read_value().op),
         ):
             found = tf.gather(self.weight, self.table.lookup(n0))
             total = tf.while_loop(
@@ -66,9 +66,18 @@ def test_the_graph_shrinks_and_answers_the_same(tmp_path):
     assert sizes["slim"] < 0.7 * sizes["full"]
     assert graphs["slim"].signature_def == graphs["full"].signature_def
     assert graphs["slim print"] != graphs["full print"]
-    functions = graphs["slim"].graph_def.library.function
-    kept = {name for f in functions for n in f.node_def for name in n.attr}
-    assert "value" in kept and "_class" not in kept
+    attributes = {
+        name: {
+            attribute
+            for function in graphs[name].graph_def.library.function
+            for node in function.node_def
+            for attribute in node.attr
+        }
+        for name in ("full", "slim")
+    }
+    assert {"value", "_class"} <= attributes["full"]
+    assert "value" in attributes["slim"]
+    assert "_class" not in attributes["slim"]
 
 
 def test_what_was_slim_stays_as_it_is(tmp_path):
@@ -77,3 +86,33 @@ def test_what_was_slim_stays_as_it_is(tmp_path):
     once = (tmp_path / "saved_model.pb").read_bytes()
     slim_saved_model(tmp_path)
     assert (tmp_path / "saved_model.pb").read_bytes() == once
+
+
+def test_a_node_that_names_its_resource_keeps_its_name(tmp_path):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int64)])
+    def size(more):
+        table = tf.raw_ops.MutableHashTableV2(
+            key_dtype=tf.string,
+            value_dtype=tf.int64,
+            use_node_name_sharing=True,
+            name="n0",
+        )
+        return tf.raw_ops.LookupTableSizeV2(table_handle=table) + more
+
+    module.size = size
+    tf.saved_model.save(module, str(tmp_path))
+    slim_saved_model(tmp_path)
+    saved = saved_model_pb2.SavedModel.FromString(
+        (tmp_path / "saved_model.pb").read_bytes()
+    )
+    names = [
+        node.name
+        for function in saved.meta_graphs[0].graph_def.library.function
+        for node in function.node_def
+        if node.op == "MutableHashTableV2"
+    ]
+    assert names == ["n0"]
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert loaded.size(tf.constant(4, tf.int64)).numpy() == 4
