@@ -30,6 +30,9 @@ class Backbone(keras.Model):
     """
 
     table_features: ClassVar[Mapping[str, str]]
+    # Whether tables are all that is trained, and coordinates that are zero in
+    # both might as well not be there.
+    any_width: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from tensorflow.python.ops.linalg.sparse import sparse_csr_matrix_ops
 
+from keras_emb.layers.sparse_product import sparse_product
+
 __all__ = ["AllRows", "PairDotProduct", "all_rows", "squared_norms"]
 
 
@@ -133,8 +135,10 @@ def _pair_dots(users: Any, items: Any, user_ids: Any, item_ids: Any) -> Any:
             transpose = sparse_csr_matrix_ops.sparse_matrix_transpose(
                 matrix, tf.float32
             )
-            product = sparse_csr_matrix_ops.sparse_matrix_mat_mul
-            return product(matrix, items), product(transpose, users)
+            return (
+                sparse_product(matrix, items),
+                sparse_product(transpose, users),
+            )
 
         return tf.reduce_sum(products, axis=-1), gradient
 

@@ -53,6 +53,7 @@ class LightGCN(Backbone):
         "user": "user",
         "item": "item",
     }
+    any_width: ClassVar[bool] = True
 
     def __init__(
         self,

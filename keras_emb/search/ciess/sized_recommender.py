@@ -27,6 +27,8 @@ from keras_emb.training import (
 
 __all__ = ["SizedRecommender", "list_quality", "sizes_of_tables"]
 
+_WIDTH_STEP = 8
+
 
 def list_quality(metrics: Mapping[str, float]) -> float:
     """The mean of Recall and NDCG over all lengths of lists.
@@ -91,7 +93,9 @@ class SizedRecommender:
 
     A search asks for hundreds of recommenders that differ in their sizes and
     first weights only. They take turns in one model: the sizes are weights of
-    its `MaskedEmbedding` tables, and nothing is traced anew.
+    its `MaskedEmbedding` tables, and nothing is traced anew. Where no row is
+    as wide as the tables and the model allows it (`any_width`), a narrower
+    twin is trained in its place, in less time and to the same end.
 
     Args:
         model: A model of users and items; it stays as it is.
@@ -128,8 +132,9 @@ class SizedRecommender:
         self._interactions = interactions
         self._cutoffs = tuple(cutoffs)
         self._ranking = FullRanking(interactions, "validation", cutoffs)
-        graph = BipartiteGraph.from_interactions(interactions)
-        self._trainer = PairwiseTrainer(self.model, graph, recipe)
+        self._graph = BipartiteGraph.from_interactions(interactions)
+        self._recipe = recipe
+        self._trainers = {self.d_max: self._trainer_of(self.model)}
         self._first_weights = self.model.get_weights()
 
     def start(
@@ -184,7 +189,10 @@ class SizedRecommender:
         Returns:
             The record of the run; `quality` is what `evaluation` scores.
         """
-        return self._trainer.fit(
+        width = self._width()
+        trainer = self._trainer_of_width(width)
+        self._copy_tables(self.model, trainer.model, width)
+        record = trainer.fit(
             seed,
             self._validate if validated else None,
             monitor="quality",
@@ -193,6 +201,8 @@ class SizedRecommender:
             checkpoint_seconds=checkpoint_seconds,
             settings=settings,
         )
+        self._copy_tables(trainer.model, self.model, width)
+        return record
 
     def copy(self) -> keras.Model:
         """A model of its own with the weights and sizes of the moment."""
@@ -207,3 +217,43 @@ class SizedRecommender:
     def _validate(self, model: keras.Model) -> dict[str, float]:
         metrics = dict(self._ranking(model).metrics)
         return {**metrics, "quality": list_quality(metrics)}
+
+    def _width(self) -> int:
+        """Coordinates to train at: no more than the widest row needs."""
+        if not getattr(self.model, "any_width", False):
+            return self.d_max
+        widest = max(
+            float(np.max(table.sizes.numpy()))
+            for table in find_tables(self.model).values()
+        )
+        # Few widths, so that few models are traced.
+        return min(-int(-widest // _WIDTH_STEP) * _WIDTH_STEP, self.d_max)
+
+    def _trainer_of_width(self, width: int) -> PairwiseTrainer:
+        if width not in self._trainers:
+            narrower = self.model.with_tables(
+                {
+                    name: type(table).from_config(
+                        {**table.get_config(), "output_dim": width}
+                    )
+                    for name, table in find_tables(self.model).items()
+                }
+            )
+            self._trainers[width] = self._trainer_of(narrower)
+        return self._trainers[width]
+
+    def _trainer_of(self, model: keras.Model) -> PairwiseTrainer:
+        return PairwiseTrainer(model, self._graph, self._recipe)
+
+    def _copy_tables(
+        self, source: keras.Model, target: keras.Model, width: int
+    ) -> None:
+        """Hands the first coordinates of all tables, and sizes, over."""
+        if source is target:
+            return
+        tables = find_tables(target)
+        for name, table in find_tables(source).items():
+            values = tables[name].embeddings.numpy()
+            values[:, :width] = table.embeddings.numpy()[:, :width]
+            tables[name].embeddings.assign(values)
+            tables[name].sizes.assign(table.sizes)

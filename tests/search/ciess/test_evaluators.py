@@ -61,6 +61,31 @@ def trained(data):
     return model
 
 
+def test_a_narrower_twin_learns_what_the_full_model_learns(data, monkeypatch):
+    sizes = _random_sizes(data, width=5)
+    found = {}
+    for narrow in (True, False):
+        monkeypatch.setattr(LightGCN, "any_width", narrow)
+        recommender = SizedRecommender(_lightgcn(data, 24), data, RECIPE)
+        recommender.start(sizes, seed=3)
+        record = recommender.train(1)
+        tables = find_tables(recommender.model)
+        # A narrower twin leaves the entries that no row shows as they were.
+        entries = {name: table.values() for name, table in tables.items()}
+        found[narrow] = (
+            [entry["quality"] for entry in record.history],
+            entries,
+            recommender.evaluation().score,
+        )
+        assert {len(table[0]) for table in entries.values()} == {24}
+        assert {table.sizes.numpy().max() for table in tables.values()} == {5}
+    np.testing.assert_allclose(*(found[k][0] for k in found), atol=1e-6)
+    assert found[True][0][0] != found[True][0][-1]
+    assert found[True][2] == pytest.approx(found[False][2], abs=1e-6)
+    for name, entries in found[True][1].items():
+        np.testing.assert_allclose(entries, found[False][1][name], atol=1e-5)
+
+
 def test_the_tables_of_a_side_share_its_sizes(data):
     rows = _rows(data)
     model = NeuMF.from_sizes(
