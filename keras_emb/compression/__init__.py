@@ -1,14 +1,14 @@
 """Sizes of tables: budgets, assignments, and models really that small."""
 
-from keras_emb.compression.align import align
+from keras_emb.compression.align import align, known_usages
 from keras_emb.compression.budget import Budget
 from keras_emb.compression.compact import CompactionReport, compact
+from keras_emb.compression.entry_weights import entry_weights
 from keras_emb.compression.memory_report import (
     MemoryReport,
     TableMemory,
     memory_report,
 )
-from keras_emb.compression.popularity_weights import popularity_weights
 from keras_emb.compression.precompute import precompute
 from keras_emb.compression.quantize import quantize
 from keras_emb.compression.size_assignment import SizeAssignment
@@ -24,8 +24,9 @@ __all__ = [
     "TableSizes",
     "align",
     "compact",
+    "entry_weights",
+    "known_usages",
     "memory_report",
-    "popularity_weights",
     "precompute",
     "quantize",
     "threshold_assignment",

@@ -29,7 +29,7 @@ from keras_emb.layers import (
 )
 from keras_emb.layers.rebuild import paired_layers
 
-__all__ = ["align"]
+__all__ = ["align", "known_usages"]
 
 
 def align(
@@ -80,8 +80,7 @@ def align(
             popularity is missing or of the wrong shape, or if a table is not
             finite.
     """
-    if usages is None:
-        usages = model.usages() if hasattr(model, "usages") else []
+    usages = known_usages(model, usages)
     if not usages:
         logging.getLogger(__name__).info(
             "%s declares no use of its tables that allows a change of basis; "
@@ -99,6 +98,15 @@ def align(
     for name in aligner.dense_alone:
         aligner.into_dense(name)
     return aligner.copy()
+
+
+def known_usages(
+    model: keras.Model, usages: Sequence[Any] | None = None
+) -> Sequence[Any]:
+    """The usages given, or those that the model declares, if it does."""
+    if usages is not None:
+        return usages
+    return model.usages() if hasattr(model, "usages") else []
 
 
 def _of_model(usage: Any, model: keras.Model) -> Any:

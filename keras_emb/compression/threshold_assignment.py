@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_emb.compression.budget import Budget
+from keras_emb.compression.leading_worth import leading_worth
 from keras_emb.compression.size_assignment import SizeAssignment
 from keras_emb.compression.table_sizes import TableSizes
 
@@ -16,7 +17,7 @@ def threshold_assignment(
     tables: Mapping[str, Any],
     budget: Budget | float | int,
     structure: Literal["mask", "prefix"] = "mask",
-    row_weights: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Any] | None = None,
 ) -> SizeAssignment:
     """Cuts every entry below one threshold, the same for all tables.
 
@@ -34,12 +35,12 @@ def threshold_assignment(
         tables: Arrays of shape `(rows, output_dim)` by table name.
         budget: Share of the parameters, or bytes with the index counted.
         structure: `"mask"`: exactly the entries above the threshold;
-            `"prefix"`: of each row as many leading entries as it has above
-            the threshold, for tables whose coordinates are sorted by worth
-            (see `align`).
-        row_weights: What the entries of a row are multiplied by before they
-            are compared, non-negative numbers of shape `(rows,)` by table
-            name; all rows weigh the same by default.
+            `"prefix"`: the leading entries of each row that together have the
+            largest sum of squares, for tables whose coordinates are sorted
+            by worth (see `align` and `leading_worth`).
+        weights: What entries are multiplied by before they are compared,
+            non-negative arrays of the tables' shapes by name, see
+            `entry_weights`; all entries weigh the same by default.
 
     Returns:
         The assignment, within the budget.
@@ -58,8 +59,11 @@ def threshold_assignment(
     magnitudes = {
         name: _magnitudes(name, table) for name, table in tables.items()
     }
-    for name, weights in (row_weights or {}).items():
-        magnitudes[name] *= _column(name, weights, magnitudes)
+    for name, factors in (weights or {}).items():
+        factors = _checked(name, factors, magnitudes)
+        magnitudes[name] *= factors
+    if structure == "prefix":
+        magnitudes = {k: leading_worth(m) for k, m in magnitudes.items()}
     ranking = _Ranking(magnitudes, structure)
     if budget.share is not None:
         return ranking.keep(budget.num_parameters(ranking.total))
@@ -83,20 +87,20 @@ def _magnitudes(name: str, table: Any) -> np.ndarray:
     return array
 
 
-def _column(
+def _checked(
     name: str, weights: Any, magnitudes: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    column = np.asarray(weights, dtype="float64")
-    rows = len(magnitudes[name]) if name in magnitudes else None
-    if column.shape != (rows,) or not (
-        np.isfinite(column).all() and (column >= 0).all()
+    factors = np.asarray(weights, dtype="float64")
+    shape = magnitudes[name].shape if name in magnitudes else None
+    if factors.shape != shape or not (
+        np.isfinite(factors).all() and (factors >= 0).all()
     ):
         raise ValueError(
-            "`row_weights` must hold a finite number of at least zero for "
-            f"each row of a table in {sorted(magnitudes)}. Received: shape "
-            f"{column.shape} for {name!r} of {rows} rows"
+            "`weights` must hold a finite number of at least zero for each "
+            f"entry of a table in {sorted(magnitudes)}. Received: shape "
+            f"{factors.shape} for {name!r} of shape {shape}"
         )
-    return column[:, None]
+    return factors
 
 
 class _Ranking:

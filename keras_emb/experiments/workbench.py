@@ -1,6 +1,7 @@
 """The units of work of an experiment: one model each."""
 
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
-    popularity_weights,
+    entry_weights,
+    known_usages,
 )
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import build_backbone
@@ -276,8 +278,11 @@ class Workbench:
             self._recipe(trial["learning_rate"]),
             objective=self._objective,
             structure=structure,
-            row_weights=self._row_weights(
-                model, trial.get("threshold_power", 0.0)
+            weigh=functools.partial(
+                entry_weights,
+                popularity=self._popularity(model),
+                power=trial.get("threshold_power", 0.0),
+                aligned=aligned and bool(known_usages(model)),
             ),
             rounds=trial["rounds"],
             seed=unit.seed,
@@ -398,12 +403,6 @@ class Workbench:
             self._interactions.popularity,
             tables=searched_tables(model),
         )
-
-    def _row_weights(self, model: keras.Model, power: float) -> dict[str, Any]:
-        return {
-            name: popularity_weights(counts, power)
-            for name, counts in self._popularity(model).items()
-        }
 
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}

@@ -160,7 +160,7 @@ def prune_gradually(
     *,
     objective: Objective | None = None,
     structure: Literal["mask", "prefix"] = "mask",
-    row_weights: Mapping[str, Any] | None = None,
+    weigh: Callable[[dict[str, np.ndarray]], Mapping[str, Any]] | None = None,
     rounds: int = 5,
     epochs_per_round: int = 1,
     seed: int = 0,
@@ -176,7 +176,8 @@ def prune_gradually(
         recipe: Rate and batch size of the training between rounds.
         objective: Loss and metrics; the regression of ratings by default.
         structure: Shape of the result, see `threshold_assignment`.
-        row_weights: Weights of the rows by table, likewise.
+        weigh: Weights of the entries of tables, likewise, made anew for
+            every cut; such as `entry_weights`.
         rounds: Number of cuts, on `cubic_schedule`.
         epochs_per_round: Epochs after each cut but the last, which is left
             to `retrain`.
@@ -195,17 +196,16 @@ def prune_gradually(
             f"`rounds` must be at least 1. Received: rounds={rounds}"
         )
     budget = Budget.of(budget)
-    share = threshold_assignment(
-        searched_values(model), budget, structure, row_weights
-    ).kept_share
+
+    def cut(model: keras.Model, budget: Budget | float) -> SizeAssignment:
+        values = searched_values(model)
+        weights = weigh(values) if weigh is not None else None
+        return threshold_assignment(values, budget, structure, weights)
+
+    share = cut(model, budget).kept_share
     for number, kept in enumerate(cubic_schedule(share, rounds)):
         last = number == rounds - 1
-        assignment = threshold_assignment(
-            searched_values(model),
-            budget if last else kept,
-            structure,
-            row_weights,
-        )
+        assignment = cut(model, budget if last else kept)
         if last:
             break
         model, _ = retrain(

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -56,12 +58,67 @@ def test_mask_is_the_global_quantile():
         )
 
 
-def test_prefix_has_as_many_entries_as_lie_above():
-    tables = _tables(0)
+def test_prefix_of_sorted_rows_has_as_many_entries_as_lie_above():
+    tables = {
+        name: -np.sort(-np.abs(table), axis=1)
+        for name, table in _tables(0).items()
+    }
     mask = threshold_assignment(tables, 0.2, "mask")
     prefix = threshold_assignment(tables, 0.2, "prefix")
     for name in tables:
         np.testing.assert_array_equal(mask.sizes(name), prefix.sizes(name))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_prefixes_keep_the_most_energy_of_all_prefixes_as_many(seed):
+    rng = np.random.default_rng(seed)
+    tables = {name: rng.normal(size=(2, 4)) for name in "ab"}
+    energies = [
+        np.concatenate([[0], np.cumsum(row**2)])
+        for table in tables.values()
+        for row in table
+    ]
+    # The most that any sizes with a sum of n keep, by brute force.
+    most = np.zeros(17)
+    for sizes in itertools.product(range(5), repeat=4):
+        kept = sum(e[d] for e, d in zip(energies, sizes, strict=True))
+        most[sum(sizes)] = max(most[sum(sizes)], kept)
+    # Between two corners of the frontier a row's step is not taken whole.
+    corners = 0
+    for count in range(1, 17):
+        found = threshold_assignment(tables, count / 16, "prefix")
+        assert found.num_parameters == count
+        kept = sum(
+            (table[found.mask(name)] ** 2).sum()
+            for name, table in tables.items()
+        )
+        if _on_hull(most, count):
+            corners += 1
+            assert kept == pytest.approx(most[count])
+        assert kept <= most[count] + 1e-9
+    assert corners >= 4
+
+
+def _on_hull(most, count):
+    """Whether no mix of two other totals keeps more at this one."""
+    return all(
+        most[count]
+        >= most[a] + (most[b] - most[a]) * (count - a) / (b - a) - 1e-12
+        for a in range(count)
+        for b in range(count + 1, len(most))
+    )
+
+
+def test_weights_decide_beside_sizes():
+    table = np.array([[3.0, 1.0], [2.0, 2.5]])
+    weights = np.array([[1.0, 1.0], [1.0, 4.0]])
+    found = threshold_assignment({"a": table}, 0.25, weights={"a": weights})
+    assert found.mask("a").tolist() == [[False, False], [False, True]]
+    for wrong in (weights[:1], weights * np.nan, -weights):
+        with pytest.raises(ValueError, match="`weights` must hold"):
+            threshold_assignment({"a": table}, 0.25, weights={"a": wrong})
+    with pytest.raises(ValueError, match="`weights` must hold"):
+        threshold_assignment({"a": table}, 0.25, weights={"b": weights})
 
 
 def test_ties_are_broken_by_order():

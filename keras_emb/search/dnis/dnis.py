@@ -13,7 +13,8 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
-    popularity_weights,
+    entry_weights,
+    known_usages,
     threshold_assignment,
 )
 from keras_emb.datasets import Interactions
@@ -95,8 +96,8 @@ class DNIS:
         alignment_power: Power of the popularity that weighs the rows in
             `align`; below one, rare rows have more of a say.
         threshold_power: Power of the popularity that weighs the entries
-            against the threshold, see `popularity_weights`; zero is the
-            paper's plain quantile.
+            against the threshold, see `entry_weights`; zero is the paper's
+            plain quantile.
         structure: `"prefix"` keeps the leading coordinates of a row and
             needs no index; `"mask"` is the paper's unstructured result. By
             default a prefix after alignment, a mask without.
@@ -269,14 +270,18 @@ class DNIS:
         Returns:
             Sizes within the budget.
         """
+        values = {name: table_values(t) for name, t in self._tables().items()}
         assignment = threshold_assignment(
-            {name: table_values(t) for name, t in self._tables().items()},
+            values,
             budget,
             self.structure,
-            {
-                name: popularity_weights(counts, self.threshold_power)
-                for name, counts in self.popularity.items()
-            },
+            entry_weights(
+                values,
+                self.popularity,
+                power=self.threshold_power,
+                aligned=self.align
+                and bool(known_usages(self.merged, self.usages)),
+            ),
         )
         return assignment.with_origin(
             {

@@ -9,7 +9,8 @@ from keras_emb.compression import (
     Budget,
     SizeAssignment,
     align,
-    popularity_weights,
+    entry_weights,
+    known_usages,
     threshold_assignment,
 )
 from keras_emb.datasets import Interactions
@@ -34,7 +35,7 @@ class MagnitudePruning(Rule):
         alignment_power: Power of the popularity that weighs the rows in
             `align`.
         threshold_power: Power of the popularity that weighs the entries
-            against the threshold, see `popularity_weights`.
+            against the threshold, see `entry_weights`.
         structure: `"mask"` or `"prefix"`, see `threshold_assignment`.
         usages: How tables are used, for `align` on foreign models.
         features: Input feature of each table, where it cannot be read off.
@@ -72,13 +73,17 @@ class MagnitudePruning(Rule):
             if self.align
             else backbone
         )
+        values = self.values(self.model)
         sizes = threshold_assignment(
-            self.values(self.model),
+            values,
             self.budget,
             self.structure,
-            {
-                name: popularity_weights(c, self.threshold_power)
-                for name, c in counts.items()
-            },
+            entry_weights(
+                values,
+                counts,
+                power=self.threshold_power,
+                aligned=self.align
+                and bool(known_usages(backbone, self.usages)),
+            ),
         )
         return sizes.with_origin({"method": "magnitude", "align": self.align})
