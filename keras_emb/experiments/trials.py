@@ -19,7 +19,7 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     Learning rates are multiples of the recipe's, that of the search
     included, widths multiples of what the budget allows; `rounds` are rounds
     of pruning, see `prune_gradually`; `threshold_power` weighs rows by
-    popularity, see `popularity_weights`; `start` says what sizes are retrained
+    popularity, see `entry_weights`; `start` says what sizes are retrained
     from, see `retrain`.
 
     >>> method_trials("power_rule", 2)
@@ -54,7 +54,7 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
         "magnitude_aligned": [
             {"learning_rate": rate, "rounds": 1, "threshold_power": power}
             for rate in (0.1, 1.0)
-            for power in (0.0, 0.15)
+            for power in (0.15, 0.3)
         ],
         "dnis": [
             {"learning_rate": 0.1, "rounds": rounds, "search_rate": search}
@@ -69,8 +69,8 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
             "search_rate": search,
             "threshold_power": power,
         }
-        for power in (0.15, 0.0)
         for search in (1.0, 0.3)
+        for power in (0.15, 0.3)
     ]
     trials = grids.get(method, aligned_search)
     if count > len(trials):
