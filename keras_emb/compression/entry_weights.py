@@ -45,11 +45,19 @@ def entry_weights(
     """
     weights = {}
     for name, table in tables.items():
-        values = np.asarray(table, dtype="float64")
-        counts = np.asarray(popularity[name], dtype="float64")
-        worth = np.ones_like(values)
-        worth *= popularity_weights(counts, power)[:, None]
+        values, counts = np.asarray(table), popularity[name]
+        coordinates = np.ones(values.shape[1])
         if aligned:
-            worth *= np.sqrt(popularity_shares(counts) @ values**2)
-        weights[name] = worth
+            # Without a copy of the table, which may be large.
+            coordinates = np.sqrt(
+                np.einsum(
+                    "i,ik,ik->k",
+                    popularity_shares(counts),
+                    values,
+                    values,
+                    dtype="float64",
+                )
+            )
+        rows = popularity_weights(counts, power)
+        weights[name] = np.multiply.outer(rows, coordinates)
     return weights
