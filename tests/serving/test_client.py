@@ -160,7 +160,11 @@ def test_says_when_there_is_no_answer(protocol):
         with pytest.raises(ServingError) as error:
             Client(address, "m", protocol=protocol, timeout=2).predict([], [])
         assert error.value.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+    # Another port: gRPC remembers for a while that one was closed.
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
         silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ServingError) as error:
             Client(address, "m", protocol=protocol, timeout=0.3).predict([], [])
         assert error.value.code == "DEADLINE_EXCEEDED"
