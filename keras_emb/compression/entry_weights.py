@@ -25,6 +25,7 @@ def entry_weights(
     balanced, so that is as large, on average, as the table's own entries in
     that coordinate: their root mean square over the training data.
 
+    >>> import numpy as np
     >>> weights = entry_weights(
     ...     {"user": np.array([[4.0, 1.0], [0.0, 1.0]])},
     ...     {"user": np.array([1, 1])},

@@ -18,6 +18,7 @@ def leading_worth(magnitudes: np.ndarray) -> np.ndarray:
     with as many entries in total those with the largest sum of squares: a
     large entry behind small ones pays for them.
 
+    >>> import numpy as np
     >>> leading_worth(np.array([[1.0, 3.0, 0.5]])).round(2).tolist()
     [[2.24, 2.24, 0.5]]
 
