@@ -4,11 +4,12 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_emb.compression import (
     Budget,
@@ -280,7 +281,9 @@ class Workbench:
             structure=structure,
             weigh=functools.partial(
                 entry_weights,
-                popularity=self._popularity(model),
+                popularity=self._counts(
+                    model, self._objective.importance(self._interactions)
+                ),
                 power=trial.get("threshold_power", 0.0),
                 aligned=aligned and bool(known_usages(model)),
             ),
@@ -354,13 +357,17 @@ class Workbench:
             return self._search_autodim(seed)
         dense = self._model("dense", seed)
         if kind == "aligned":
-            counts = self._popularity(dense)
+            counts = self._counts(
+                dense, self._objective.importance(self._interactions)
+            )
             power = self._config.alignment_power
             return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
         settings.pop("warm_start_epochs")
         if settings.pop("blocks") == "decades":
-            settings["block_sizes"] = decade_sizes(self._popularity(dense))
+            settings["block_sizes"] = decade_sizes(
+                self._counts(dense, self._interactions.popularity)
+            )
         rate = float(kind.removeprefix("search_"))
         search = DNIS(
             1.0,
@@ -397,12 +404,10 @@ class Workbench:
         )
         return search
 
-    def _popularity(self, model: keras.Model) -> dict[str, Any]:
-        return table_counts(
-            model,
-            self._interactions.popularity,
-            tables=searched_tables(model),
-        )
+    def _counts(
+        self, model: keras.Model, by_feature: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        return table_counts(model, by_feature, tables=searched_tables(model))
 
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}

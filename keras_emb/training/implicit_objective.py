@@ -104,6 +104,32 @@ class ImplicitObjective(Objective):
             },
         }
 
+    def importance(self, interactions: Interactions) -> dict[str, np.ndarray]:
+        """How much each row counts in metrics that are means over users.
+
+        All users count the same however much they took, and an item as much
+        as it was of what each of them did.
+
+        Args:
+            interactions: The data.
+
+        Returns:
+            Float arrays of shape `(rows,)` by input feature, which count
+            the training examples.
+        """
+        counts = super().importance(interactions)
+        active = counts["user"] > 0
+        mean = counts["user"].sum() / active.sum()
+        features = interactions.train.features
+        return {
+            "user": np.where(active, mean, 0.0),
+            "item": np.bincount(
+                features["item"],
+                mean / counts["user"][features["user"]],
+                minlength=len(counts["item"]),
+            ),
+        }
+
     def output_bias(self, interactions: Interactions) -> float:
         return self._answer(1 / (1 + self.negatives))
 

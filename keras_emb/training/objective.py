@@ -122,6 +122,23 @@ class Objective:
         outputs = Predictor(model)(examples.features)
         return self.evaluate(outputs, examples.label)
 
+    def importance(self, interactions: Interactions) -> dict[str, np.ndarray]:
+        """How much each row counts in what the metrics say.
+
+        Here every example counts the same, so it is the popularity.
+
+        Args:
+            interactions: The data.
+
+        Returns:
+            Float arrays of shape `(rows,)` by input feature, which count
+            the training examples.
+        """
+        return {
+            feature: np.asarray(counts, dtype="float64")
+            for feature, counts in interactions.popularity.items()
+        }
+
     def output_bias(self, interactions: Interactions) -> float:
         """What a model that knows nothing should answer.
 

@@ -66,14 +66,16 @@ def train(
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
     settings: Mapping[str, Any] | None = None,
+    keep_start: bool = True,
     jit_compile: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainingRecord:
     """Trains a compiled model and leaves it in its best state.
 
     The state before the first step counts as epoch 0: training that only
-    hurts is undone entirely. A run with a `checkpoint` that was interrupted
-    goes on where it stood and ends as it would have ended.
+    hurts is undone entirely, unless `keep_start` is off. A run with a
+    `checkpoint` that was interrupted goes on where it stood and ends as it
+    would have ended.
 
     Args:
         model: Compiled and built; its optimizer's rate is set here.
@@ -87,6 +89,8 @@ def train(
         checkpoint_seconds: Least time between two saves.
         settings: What else decides the outcome, such as a seed: plain values.
             A checkpoint of other settings is refused.
+        keep_start: Whether the best state may be the one before the first
+            step, where an epoch follows.
         jit_compile: Whether XLA compiles the steps.
         on_epoch: Called with each entry of the history.
 
@@ -100,7 +104,13 @@ def train(
     """
     objective = objective or Objective()
     run = _Run(
-        model, recipe, objective, settings, checkpoint, checkpoint_seconds
+        model,
+        recipe,
+        objective,
+        settings,
+        checkpoint,
+        checkpoint_seconds,
+        keep_start,
     )
     predictor = Predictor(model)
     runner = StepRunner(model, jit_compile)
@@ -139,11 +149,13 @@ class _Run:
         settings: Mapping[str, Any] | None,
         checkpoint: str | Path | None,
         checkpoint_seconds: float,
+        keep_start: bool,
     ) -> None:
         self._model = model
         self._recipe = recipe
         self._objective = objective
         self._settings = settings or {}
+        self._keep_start = keep_start
         self._plateau = Plateau.start(recipe)
         self._checkpoint = Checkpoint(checkpoint) if checkpoint else None
         self._interval = checkpoint_seconds
@@ -192,7 +204,8 @@ class _Run:
         error = self._objective.error(metrics)
         if step == 0:
             # Untrained, it must not set the bar for the learning rate.
-            self._plateau.best = error
+            if self._keep_start:
+                self._plateau.best = error
             is_best = True
         else:
             is_best = self._plateau.observe(error)

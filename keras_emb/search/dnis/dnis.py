@@ -93,11 +93,12 @@ class DNIS:
         trainable: `"all"` weights in the search (paper) or only `"tables"`
             and the per-id biases (reference code).
         align: Whether to turn the tables before pruning.
-        alignment_power: Power of the popularity that weighs the rows in
-            `align`; below one, rare rows have more of a say.
-        threshold_power: Power of the popularity that weighs the entries
-            against the threshold, see `entry_weights`; zero is the paper's
-            plain quantile.
+        alignment_power: Power of the rows' importance to the objective, of
+            their popularity as a rule, that weighs them in `align`; below
+            one, rare rows have more of a say.
+        threshold_power: Power of the same that weighs the entries against
+            the threshold, see `entry_weights`; zero is the paper's plain
+            quantile.
         structure: `"prefix"` keeps the leading coordinates of a row and
             needs no index; `"mask"` is the paper's unstructured result. By
             default a prefix after alignment, a mask without.
@@ -212,7 +213,10 @@ class DNIS:
                 known for one.
         """
         folder = Path(checkpoint_dir) if checkpoint_dir else None
-        self.popularity = self._popularity(backbone, interactions)
+        self.popularity = self._counts(backbone, interactions.popularity)
+        self.importance = self._counts(
+            backbone, self.objective.importance(interactions)
+        )
         # Before the warm start, which may take hours: they may be refused.
         blocks = popularity_blocks(
             self.popularity, self.num_blocks, self.block_sizes
@@ -252,7 +256,7 @@ class DNIS:
                 self.merged,
                 {
                     name: counts**self.alignment_power
-                    for name, counts in self.popularity.items()
+                    for name, counts in self.importance.items()
                 },
                 self.usages,
             )
@@ -277,7 +281,7 @@ class DNIS:
             self.structure,
             entry_weights(
                 values,
-                self.popularity,
+                self.importance,
                 power=self.threshold_power,
                 aligned=self.align
                 and bool(known_usages(self.merged, self.usages)),
@@ -295,12 +299,12 @@ class DNIS:
     def _tables(self) -> dict[str, Any]:
         return searched_tables(self.model)
 
-    def _popularity(
-        self, backbone: keras.Model, interactions: Interactions
+    def _counts(
+        self, backbone: keras.Model, by_feature: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         return table_counts(
             backbone,
-            interactions.popularity,
+            by_feature,
             tables=searched_tables(backbone),
             features=self.features,
         )
@@ -375,6 +379,8 @@ class DNIS:
                 "hypergradient": self.hypergradient,
                 "trainable": self.trainable,
             },
+            # Selection of nothing may rank best; it searches nothing.
+            keep_start=False,
             on_epoch=on_epoch,
         )
         # The merged model is retrained with all its weights.
