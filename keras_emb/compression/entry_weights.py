@@ -36,7 +36,8 @@ def entry_weights(
 
     Args:
         tables: Arrays of shape `(rows, dim)` by name.
-        popularity: Occurrences of every row in the training data, by table.
+        popularity: How much every row counts, by table: its occurrences in
+            the training data as a rule.
         power: Power of the popularity, see `popularity_weights`; zero is the
             plain size of DNIS (arXiv 2006.04466) and of magnitude pruning.
         aligned: Whether the tables stand in the basis of `align`.

@@ -64,10 +64,12 @@ def test_a_model_that_knows_nothing_answers_the_share_of_positives(data):
 
 
 def test_the_best_epoch_is_that_of_the_best_lists(data, search):
-    for stage in ("warm_start", "search"):
+    # A search that keeps where it began has searched nothing.
+    for stage, first in (("warm_start", 0), ("search", 1)):
         record = search.trace[stage]
         values = [entry["sampled_ndcg@10"] for entry in record.history]
-        assert record.best["sampled_ndcg@10"] == max(values)
+        assert record.best["sampled_ndcg@10"] == max(values[first:])
+        assert record.best_epoch >= first
     warm = search.trace["warm_start"]
     assert warm.best["sampled_ndcg@10"] > warm.history[0]["sampled_ndcg@10"]
     # The merged model is the search's best state.
@@ -76,6 +78,35 @@ def test_the_best_epoch_is_that_of_the_best_lists(data, search):
     assert result.metrics["sampled_ndcg@10"] == pytest.approx(
         best["sampled_ndcg@10"], rel=1e-3
     )
+
+
+def test_rows_count_as_the_lists_of_users_do(data):
+    found = TOP_K.importance(data)
+    users, items = (data.train.features[side] for side in ("user", "item"))
+    expected = {side: np.zeros(len(rows)) for side, rows in found.items()}
+    # A list each for all who took anything, made of what they took.
+    for user in np.unique(users):
+        taken = items[users == user]
+        expected["user"][user] = 1
+        for item in taken:
+            expected["item"][item] += 1 / len(taken)
+    scale = len(users) / len(np.unique(users))
+    for side, rows in expected.items():
+        np.testing.assert_allclose(found[side], scale * rows)
+    # Where examples count the same, so do the rows of each.
+    counts = OBJECTIVES["rating"].importance(data)
+    for side, rows in data.popularity.items():
+        np.testing.assert_array_equal(counts[side], rows)
+
+
+def test_the_cut_weighs_rows_by_their_importance(data, search):
+    expected = TOP_K.importance(data)
+    for table, counts in search.importance.items():
+        side = table.split("_")[0]
+        np.testing.assert_array_equal(counts, expected[side])
+        np.testing.assert_array_equal(
+            search.popularity[table], data.popularity[side]
+        )
 
 
 def test_selections_learn_from_the_validation_part(search):

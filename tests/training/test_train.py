@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_emb.datasets import Interactions, synthetic
+from keras_emb.optimizers import SparseAdam
 from keras_emb.training import (
     OBJECTIVES,
     Checkpoint,
@@ -332,6 +333,36 @@ def test_the_best_state_is_kept_and_the_start_counts(data):
     assert record.best_epoch == 0
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_start_may_be_barred_from_being_the_best(data, tmp_path):
+    wild = TrainingRecipe(learning_rate=3.0, batch_size=64, max_epochs=3)
+
+    def run(epochs, checkpoint):
+        model = make_model(data)
+        model.compile(SparseAdam(), "mse")
+        model.optimizer.build(model.trainable_variables)
+        batches = ShuffledBatches(
+            data.train.features, data.train.label, batch_size=64, seed=0
+        )
+        return train(
+            model,
+            batches,
+            data.validation,
+            dataclasses.replace(wild, max_epochs=epochs),
+            checkpoint=checkpoint,
+            checkpoint_seconds=0.0,
+            keep_start=False,
+        )
+
+    record = run(3, tmp_path / "run.npz")
+    values = [entry["mse"] for entry in record.history]
+    # Every epoch is worse than the start, and the best of them is kept.
+    assert values[0] < min(values[1:])
+    assert record.best_epoch == 1 + int(np.argmin(values[1:]))
+    assert run(3, tmp_path / "run.npz").best_epoch == record.best_epoch
+    # There is nothing else to keep where no epoch follows.
+    assert run(0, None).best_epoch == 0
 
 
 def test_a_checkpoint_is_whole_or_the_one_before(tmp_path, monkeypatch):
