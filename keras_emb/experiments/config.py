@@ -88,7 +88,6 @@ class SearchConfig:
         num_blocks: Popularity blocks.
         blocks: `"equal"`: they hold equal counts of rows; `"decades"`: a
             block for every power of ten of the popularity, however many.
-        warm_start_epochs: Most epochs with every dimension on.
         search_epochs: Most epochs of the search.
         selection_learning_rate: Rate of the selection's gradient descent.
         l1: Weight of the selection's absolute sum in the outer loss.
@@ -100,7 +99,6 @@ class SearchConfig:
 
     num_blocks: int = 10
     blocks: Literal["equal", "decades"] = "equal"
-    warm_start_epochs: int = 20
     search_epochs: int = 50
     selection_learning_rate: float = 1e-2
     l1: float = 0.0
@@ -110,7 +108,6 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         _check(self, "search", "num_blocks", self.num_blocks >= 1)
-        _check(self, "search", "warm_start_epochs", self.warm_start_epochs >= 0)
         _check(self, "search", "search_epochs", self.search_epochs >= 0)
         _check(
             self,

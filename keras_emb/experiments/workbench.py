@@ -195,20 +195,28 @@ class Workbench:
             return self._retrain(unit, model, assignment, trial)
         return self._pruned(unit, trial)
 
-    def search(self, seed: int, rate: float) -> DNIS:
+    def search(
+        self, seed: int, rate: float, trainable: str | None = None
+    ) -> DNIS:
         """The DNIS search of a seed.
 
         Args:
             seed: The seed.
             rate: First learning rate in multiples of the recipe's.
+            trainable: What trains in it; what the experiment says if `None`.
         """
-        found: DNIS = self._model(f"search_{rate:g}", seed)
+        kind = f"search_{rate:g}"
+        found: DNIS = self._model(
+            kind if trainable is None else f"{kind}_{trainable}", seed
+        )
         return found
 
     def search_of(self, unit: Unit) -> DNIS:
         """The DNIS search a unit of a DNIS method starts from."""
         settings = self._settings(unit.method, unit.trial)
-        return self.search(unit.seed, settings["search_rate"])
+        return self.search(
+            unit.seed, settings["search_rate"], settings.get("trainable")
+        )
 
     def autodim(self, seed: int) -> AutoDim:
         """The AutoDim search of a seed."""
@@ -266,7 +274,7 @@ class Workbench:
             "prefix" if unit.method.endswith("prefix") else "mask"
         )
         if unit.method.startswith("dnis"):
-            search = self.search(unit.seed, trial["search_rate"])
+            search = self.search_of(unit)
             aligned = unit.method != "dnis"
             model = search.model if aligned else search.merged
         else:
@@ -363,15 +371,16 @@ class Workbench:
             power = self._config.alignment_power
             return align(dense, {n: c**power for n, c in counts.items()})
         settings = dataclasses.asdict(self._config.search)
-        settings.pop("warm_start_epochs")
         if settings.pop("blocks") == "decades":
             settings["block_sizes"] = decade_sizes(
                 self._counts(dense, self._interactions.popularity)
             )
-        rate = float(kind.removeprefix("search_"))
+        _, rate, *trainable = kind.split("_")
+        if trainable:
+            settings["trainable"] = trainable[0]
         search = DNIS(
             1.0,
-            recipe=self._recipe(rate),
+            recipe=self._recipe(float(rate)),
             objective=self._objective,
             alignment_power=self._config.alignment_power,
             seed=seed,
