@@ -234,6 +234,8 @@ class ExperimentConfig:
                     f"there are tuning_trials ({self.tuning_trials}). "
                     f"Received: {method}: {grid}"
                 )
+            for trial in grid:
+                self._check_search(trial.get("search", {}))
         if self.export.method not in self.methods:
             raise ValueError(
                 "`export.method` must be one of `methods` "
@@ -249,6 +251,17 @@ class ExperimentConfig:
                 f"({', '.join(map(str, self.shares))}). "
                 f"Received: export.share={self.export.share}"
             )
+
+    def _check_search(self, changes: Mapping[str, Any]) -> None:
+        """Refuses a trial's search before hours have gone by."""
+        known = {field.name for field in dataclasses.fields(SearchConfig)}
+        unknown = sorted(set(changes) - known)
+        if unknown:
+            raise ValueError(
+                "`search` of a trial in `tuning_grid` must hold settings of "
+                f"`search` ({', '.join(sorted(known))}). Received: {unknown}"
+            )
+        dataclasses.replace(self.search, **changes)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ExperimentConfig":

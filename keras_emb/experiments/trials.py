@@ -17,9 +17,9 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     """Settings to choose from on validation, the same number for all.
 
     Learning rates are multiples of the recipe's, that of the search
-    included, widths multiples of what the budget allows; `trainable` says
-    what trains in the search, see `DNIS`; `rounds` are rounds of pruning, see
-    `prune_gradually`; `threshold_power` weighs rows by
+    included, widths multiples of what the budget allows; `search` says where
+    a search differs from the experiment's; `rounds` are rounds of pruning,
+    see `prune_gradually`; `threshold_power` weighs rows by
     popularity, see `entry_weights`; `start` says what sizes are retrained
     from, see `retrain`.
 

@@ -195,19 +195,19 @@ class Workbench:
             return self._retrain(unit, model, assignment, trial)
         return self._pruned(unit, trial)
 
-    def search(
-        self, seed: int, rate: float, trainable: str | None = None
-    ) -> DNIS:
+    def search(self, seed: int, rate: float, **settings: Any) -> DNIS:
         """The DNIS search of a seed.
 
         Args:
             seed: The seed.
             rate: First learning rate in multiples of the recipe's.
-            trainable: What trains in it; what the experiment says if `None`.
+            **settings: What differs from the experiment's `search`.
         """
-        kind = f"search_{rate:g}"
-        found: DNIS = self._model(
-            kind if trainable is None else f"{kind}_{trainable}", seed
+        kind = "_".join(
+            [f"search_{rate:g}", *(f"{k}_{v}" for k, v in settings.items())]
+        )
+        found: DNIS = self._kept(
+            kind, seed, lambda: self._search_dnis(kind, seed, rate, settings)
         )
         return found
 
@@ -215,12 +215,14 @@ class Workbench:
         """The DNIS search a unit of a DNIS method starts from."""
         settings = self._settings(unit.method, unit.trial)
         return self.search(
-            unit.seed, settings["search_rate"], settings.get("trainable")
+            unit.seed, settings["search_rate"], **settings.get("search", {})
         )
 
     def autodim(self, seed: int) -> AutoDim:
         """The AutoDim search of a seed."""
-        found: AutoDim = self._model("autodim", seed)
+        found: AutoDim = self._kept(
+            "autodim", seed, lambda: self._search_autodim(seed)
+        )
         return found
 
     def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
@@ -351,36 +353,41 @@ class Workbench:
             config.backbone, self._interactions, config.task, seed
         )
 
-    def _model(self, kind: str, seed: int) -> Any:
+    def _model(self, kind: Literal["dense", "aligned"], seed: int) -> Any:
+        make = {
+            "dense": lambda: self.dense(seed)[0],
+            "aligned": lambda: self._align(self._model("dense", seed)),
+        }[kind]
+        return self._kept(kind, seed, make)
+
+    def _kept(self, kind: str, seed: int, make: Callable[[], Any]) -> Any:
         if self._models_seed != seed:
             self._models, self._models_seed = {}, seed
         if kind not in self._models:
-            self._models[kind] = self._make_model(kind, seed)
+            self._models[kind] = make()
         return self._models[kind]
 
-    def _make_model(self, kind: str, seed: int) -> Any:
-        if kind == "dense":
-            return self.dense(seed)[0]
-        if kind == "autodim":
-            return self._search_autodim(seed)
+    def _align(self, dense: keras.Model) -> keras.Model:
+        counts = self._counts(
+            dense, self._objective.importance(self._interactions)
+        )
+        power = self._config.alignment_power
+        return align(dense, {n: c**power for n, c in counts.items()})
+
+    def _search_dnis(
+        self, kind: str, seed: int, rate: float, changes: Mapping[str, Any]
+    ) -> DNIS:
         dense = self._model("dense", seed)
-        if kind == "aligned":
-            counts = self._counts(
-                dense, self._objective.importance(self._interactions)
-            )
-            power = self._config.alignment_power
-            return align(dense, {n: c**power for n, c in counts.items()})
-        settings = dataclasses.asdict(self._config.search)
+        settings = dataclasses.asdict(
+            dataclasses.replace(self._config.search, **changes)
+        )
         if settings.pop("blocks") == "decades":
             settings["block_sizes"] = decade_sizes(
                 self._counts(dense, self._interactions.popularity)
             )
-        _, rate, *trainable = kind.split("_")
-        if trainable:
-            settings["trainable"] = trainable[0]
         search = DNIS(
             1.0,
-            recipe=self._recipe(float(rate)),
+            recipe=self._recipe(rate),
             objective=self._objective,
             alignment_power=self._config.alignment_power,
             seed=seed,

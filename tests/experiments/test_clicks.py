@@ -75,6 +75,22 @@ def test_blocks_may_be_decades_of_popularity(bench):
     assert search.alpha[8].shape == (3, 8)
 
 
+def test_a_trial_may_search_otherwise(bench):
+    usual = bench.search(0, 1.0)
+    other = bench.search(0, 1.0, blocks="equal", num_blocks=2)
+    assert other.alpha[8].shape == (2, 8)
+    assert bench.search(0, 1.0) is usual
+    assert bench.search(0, 1.0, blocks="equal", num_blocks=2) is other
+    frozen = bench.search(0, 1.0, trainable="tables")
+    dense = bench._model("dense", 0)
+    for own, kept in (
+        (layer.kernel, dense.get_layer(layer.name).kernel)
+        for layer in frozen.merged.layers
+        if hasattr(layer, "kernel")
+    ):
+        np.testing.assert_array_equal(own.numpy(), kept.numpy())
+
+
 def test_the_model_starts_from_the_mean_click(bench, data):
     rate = data.train.label.mean()
     model = bench._backbone(0)

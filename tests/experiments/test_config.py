@@ -99,6 +99,14 @@ def test_overrides_are_typed():
         ("export.method=random", ["`export.method`", "random"]),
         ("export.share=0.3", ["`export.share`", "0.3"]),
         ("tuning_trials=0", ["`tuning_trials`"]),
+        (
+            "tuning_grid={dnis: [{search: {l2: 1}}]}",
+            ["`search`", "trial", "num_blocks", "l2"],
+        ),
+        (
+            "tuning_grid={dnis: [{search: {num_blocks: 0}}]}",
+            ["`search.num_blocks`", "range"],
+        ),
         ("backbone.embedding_dim=0", ["`backbone.embedding_dim`"]),
         ("seeds", ["key=value", "'seeds'"]),
         ("search..l1=0", ["key=value"]),
