@@ -18,7 +18,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from keras_emb.experiments.result import main_metric
+from keras_emb.experiments.result import main_metric, metric_label
 from keras_emb.experiments.size_summary import popularity_deciles
 
 __all__ = [
@@ -133,7 +133,7 @@ def plot_quality(
         if ticks:
             label_log_axis(ax, ticks)
         ax.set_xlabel("memory of the tables, index included (KiB)")
-        ax.set_ylabel(f"test {metric.upper()}")
+        ax.set_ylabel(f"test {metric_label(metric)}")
         ax.set_title(
             f"{_label(result['backbone'])} on {_label(result['dataset'])}"
         )
@@ -208,7 +208,7 @@ def plot_pruning(
         label_log_axis(ax, ticks)
         ax.invert_xaxis()
         ax.set_xlabel("parameters kept (%)")
-        ax.set_ylabel(f"validation {metric.upper()}")
+        ax.set_ylabel(f"validation {metric_label(metric)}")
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "combine",
     "main_metric",
     "merge_results",
+    "metric_label",
     "sample_std",
     "validate_record",
     "validate_result",
@@ -304,6 +305,19 @@ def main_metric(result: Mapping[str, Any]) -> tuple[str, bool]:
     if not lists:
         return "mse", False
     return max(lists, key=lambda name: int(name.partition("@")[2])), True
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name as it is written.
+
+    >>> metric_label("sampled_ndcg@10")
+    'sampled NDCG@10'
+
+    Args:
+        metric: Its name in a result.
+    """
+    sampled = "sampled " if metric.startswith("sampled_") else ""
+    return sampled + metric.removeprefix("sampled_").upper()
 
 
 def _require(values: Any, key: str, place: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from keras_emb.experiments.result import main_metric
+from keras_emb.experiments.result import main_metric, metric_label
 
 __all__ = ["comparison_table", "result_table", "summary_table"]
 
@@ -37,7 +37,7 @@ def summary_table(
         reverse=True,
     )
     table = Table(
-        title=f"{result['experiment']}: {part} {metric.upper()} "
+        title=f"{result['experiment']}: {part} {metric_label(metric)} "
         "by share of parameters kept"
     )
     table.add_column("method")
@@ -92,7 +92,7 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
     )
     table = Table(title=f"{result['experiment']}: quality and size")
     metric = main_metric(result)[0]
-    quality = f"test {metric.upper()}"
+    quality = f"test {metric_label(metric)}"
     for column in ("method", "kept", quality, "parameters", "table bytes"):
         table.add_column(
             column, justify="left" if column == "method" else "right"

@@ -99,7 +99,7 @@ def test_a_run_leaves_everything(run, tmp_path):
                 assert test["hit_rate@10"] <= test["sampled_hit_rate@10"]
     plots = {path.stem for path in (run / "plots").glob("*.png")}
     assert plots == {"alpha", "pruning", "quality", "sizes"}
-    assert "SAMPLED_NDCG@10" in result_table(result).title
+    assert "sampled NDCG@10" in result_table(result).title
     page = write_report([run], tmp_path / "report.html").read_text()
     assert "test sampled_ndcg@10" in page
     assert "sampled_ndcg@10" in (run / "history.csv").read_text()
