@@ -235,7 +235,15 @@ class ExperimentConfig:
                     f"Received: {method}: {grid}"
                 )
             for trial in grid:
-                self._check_search(trial.get("search", {}))
+                # A search gone wrong would show after hours.
+                place = f"tuning_grid.{method}"
+                if not isinstance(trial, Mapping):
+                    raise ValueError(
+                        f"`{place}` must hold mappings. Received: {trial!r}"
+                    )
+                from_values(
+                    SearchConfig, trial.get("search", {}), f"{place}.search"
+                )
         if self.export.method not in self.methods:
             raise ValueError(
                 "`export.method` must be one of `methods` "
@@ -251,17 +259,6 @@ class ExperimentConfig:
                 f"({', '.join(map(str, self.shares))}). "
                 f"Received: export.share={self.export.share}"
             )
-
-    def _check_search(self, changes: Mapping[str, Any]) -> None:
-        """Refuses a trial's search before hours have gone by."""
-        known = {field.name for field in dataclasses.fields(SearchConfig)}
-        unknown = sorted(set(changes) - known)
-        if unknown:
-            raise ValueError(
-                "`search` of a trial in `tuning_grid` must hold settings of "
-                f"`search` ({', '.join(sorted(known))}). Received: {unknown}"
-            )
-        dataclasses.replace(self.search, **changes)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ExperimentConfig":

@@ -291,9 +291,7 @@ class Workbench:
             structure=structure,
             weigh=functools.partial(
                 entry_weights,
-                popularity=self._counts(
-                    model, self._objective.importance(self._interactions)
-                ),
+                popularity=self._importance(model),
                 power=trial.get("threshold_power", 0.0),
                 aligned=aligned and bool(known_usages(model)),
             ),
@@ -368,9 +366,7 @@ class Workbench:
         return self._models[kind]
 
     def _align(self, dense: keras.Model) -> keras.Model:
-        counts = self._counts(
-            dense, self._objective.importance(self._interactions)
-        )
+        counts = self._importance(dense)
         power = self._config.alignment_power
         return align(dense, {n: c**power for n, c in counts.items()})
 
@@ -419,6 +415,11 @@ class Workbench:
             checkpoint_seconds=self._checkpoint_seconds,
         )
         return search
+
+    def _importance(self, model: keras.Model) -> dict[str, np.ndarray]:
+        return self._counts(
+            model, self._objective.importance(self._interactions)
+        )
 
     def _counts(
         self, model: keras.Model, by_feature: Mapping[str, np.ndarray]

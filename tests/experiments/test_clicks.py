@@ -83,12 +83,32 @@ def test_a_trial_may_search_otherwise(bench):
     assert bench.search(0, 1.0, blocks="equal", num_blocks=2) is other
     frozen = bench.search(0, 1.0, trainable="tables")
     dense = bench._model("dense", 0)
-    for own, kept in (
-        (layer.kernel, dense.get_layer(layer.name).kernel)
+    kernels = [
+        (layer.kernel.numpy(), dense.get_layer(layer.name).kernel.numpy())
         for layer in frozen.merged.layers
         if hasattr(layer, "kernel")
-    ):
-        np.testing.assert_array_equal(own.numpy(), kept.numpy())
+    ]
+    assert kernels
+    for own, kept in kernels:
+        np.testing.assert_array_equal(own, kept)
+
+
+def test_a_unit_is_searched_as_its_trial_says(data, tmp_path):
+    grid = "tuning_grid={dnis: [{learning_rate: 1.0, rounds: 1, search_rate: 1"
+    config = ExperimentConfig.load(
+        "dnis_deepfm_movielens_1m_click",
+        [
+            *SMALL,
+            "methods=[dense, dnis]",
+            "tuning_trials=1",
+            "export.method=dnis",
+            f"{grid}, search: {{blocks: equal, num_blocks: 2}}}}]}}",
+        ],
+    )
+    bench = Workbench(config, data, tmp_path, lambda line: None)
+    bench.record(Unit("dnis", 0.3, 0, 0))
+    search = bench.search_of(Unit("dnis", 0.3, 0, 0))
+    assert search.alpha[8].shape == (2, 8)
 
 
 def test_the_model_starts_from_the_mean_click(bench, data):

@@ -101,8 +101,17 @@ def test_overrides_are_typed():
         ("tuning_trials=0", ["`tuning_trials`"]),
         (
             "tuning_grid={dnis: [{search: {l2: 1}}]}",
-            ["`search`", "trial", "num_blocks", "l2"],
+            ["`tuning_grid.dnis.search.l2`", "unknown", "num_blocks"],
         ),
+        (
+            "tuning_grid={dnis: [{search: {num_blocks: few}}]}",
+            ["`tuning_grid.dnis.search.num_blocks`", "few"],
+        ),
+        (
+            "tuning_grid={dnis: [{search: 3}]}",
+            ["`tuning_grid.dnis.search`", "mapping", "3"],
+        ),
+        ("tuning_grid={dnis: [3]}", ["`tuning_grid.dnis`", "mappings", "3"]),
         (
             "tuning_grid={dnis: [{search: {num_blocks: 0}}]}",
             ["`search.num_blocks`", "range"],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_emb import DNIS, retrain
+from keras_emb.compression import align, entry_weights, threshold_assignment
 from keras_emb.datasets import ImplicitInteractions, Interactions, synthetic
 from keras_emb.evaluation import FullRanking, SampledRanking
 from keras_emb.training import (
@@ -99,14 +100,51 @@ def test_rows_count_as_the_lists_of_users_do(data):
         np.testing.assert_array_equal(counts[side], rows)
 
 
-def test_the_cut_weighs_rows_by_their_importance(data, search):
+def test_the_turn_and_the_cut_weigh_rows_by_their_importance(data, search):
     expected = TOP_K.importance(data)
-    for table, counts in search.importance.items():
-        side = table.split("_")[0]
-        np.testing.assert_array_equal(counts, expected[side])
-        np.testing.assert_array_equal(
-            search.popularity[table], data.popularity[side]
+    sides = {name: name.split("_")[0] for name in search.model.tables}
+    of_rows, by_count = (
+        {name: np.asarray(rows[side], float) for name, side in sides.items()}
+        for rows in (expected, data.popularity)
+    )
+    turned, other = (
+        align(search.merged, {n: c**0.5 for n, c in counts.items()})
+        for counts in (of_rows, by_count)
+    )
+    tables = {name: t.values() for name, t in search.model.tables.items()}
+    for name, values in tables.items():
+        np.testing.assert_array_equal(turned.tables[name].values(), values)
+    assert any(
+        (other.tables[name].values() != values).any()
+        for name, values in tables.items()
+    )
+    cut, counted = (
+        threshold_assignment(
+            tables, 0.5, "prefix", entry_weights(tables, rows, aligned=True)
         )
+        for rows in (of_rows, by_count)
+    )
+    for name in tables:
+        np.testing.assert_array_equal(search.sizes.sizes(name), cut.sizes(name))
+    assert any(
+        (counted.sizes(name) != cut.sizes(name)).any() for name in tables
+    )
+
+
+def test_a_search_that_only_hurts_is_a_search_all_the_same(data, search):
+    wild = DNIS(
+        0.5,
+        num_blocks=3,
+        recipe=dataclasses.replace(RECIPE, learning_rate=1.0),
+        search_epochs=2,
+        objective=TOP_K,
+    )
+    wild.fit(search.merged, data, warm_start=False)
+    record = wild.trace["search"]
+    start, *epochs = (entry["sampled_ndcg@10"] for entry in record.history)
+    assert start > max(epochs)
+    assert record.best_epoch > 0
+    assert all((alpha < 1).any() for alpha in wild.alpha.values())
 
 
 def test_selections_learn_from_the_validation_part(search):
