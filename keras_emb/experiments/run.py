@@ -209,9 +209,9 @@ def _stages(
     if method == "dense":
         return {"train": training}
     if method == "autodim":
-        return {"search": bench.autodim(unit.seed).trace, **stages}
+        return {"search": bench.models.autodim(unit.seed).trace, **stages}
     if method not in FROM_SCRATCH:
-        stages = {"warm_start": bench.dense(unit.seed)[1], **stages}
+        stages = {"warm_start": bench.models.dense(unit.seed)[1], **stages}
     if method.startswith("dnis"):
         search = {"search": bench.search_of(unit).trace["search"]}
         stages = {"warm_start": stages["warm_start"], **search, **stages}

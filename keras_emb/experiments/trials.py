@@ -2,7 +2,9 @@
 
 from typing import Any
 
-__all__ = ["method_trials"]
+from keras_emb.experiments.config import ExperimentConfig
+
+__all__ = ["method_trials", "trial_settings"]
 
 _SCRATCH_RATES = (1.0, 0.3)
 _FINE_TUNING = (
@@ -80,3 +82,19 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
             f"Received: tuning_trials={count}"
         )
     return trials[:count]
+
+
+def trial_settings(
+    config: ExperimentConfig, method: str, trial: int
+) -> dict[str, Any]:
+    """What a method does in one of an experiment's trials.
+
+    Args:
+        config: The experiment; its `tuning_grid` replaces `method_trials`.
+        method: Name of a method.
+        trial: Number of the trial, from 0.
+    """
+    grid = config.tuning_grid.get(method)
+    if grid is None:
+        grid = method_trials(method, config.tuning_trials)
+    return dict(grid[trial])

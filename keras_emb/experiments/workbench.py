@@ -1,45 +1,36 @@
 """The units of work of an experiment: one model each."""
 
-import dataclasses
 import functools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from keras_emb.compression import (
     Budget,
     SizeAssignment,
-    align,
     entry_weights,
     known_usages,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.experiments.backbones import build_backbone
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.measure import measure_bytes, measure_quality
-from keras_emb.experiments.trials import method_trials
+from keras_emb.experiments.starting_models import StartingModels
+from keras_emb.experiments.trials import trial_settings
 from keras_emb.experiments.unit import FROM_SCRATCH, Unit
-from keras_emb.layers import table_counts
 from keras_emb.search import (
     DNIS,
-    AutoDim,
     PowerRule,
     RandomBlocks,
     Uniform,
 )
-from keras_emb.search.dnis.blocks import decade_sizes
-from keras_emb.search.dnis.selection import searched_tables
 from keras_emb.training import (
     OBJECTIVES,
-    TrainingRecipe,
     TrainingRecord,
-    fit_interactions,
     prune_gradually,
     retrain,
 )
@@ -59,6 +50,9 @@ class Workbench:
         folder: Where records and states are kept.
         report: Takes lines of news.
         checkpoint_seconds: Least time between two saves of a training.
+
+    Attributes:
+        models: What the units start from.
     """
 
     def __init__(
@@ -76,11 +70,10 @@ class Workbench:
         self._report = report
         self._checkpoint_seconds = checkpoint_seconds
         self._trials: dict[tuple[str, float], int] = {}
-        # Models of one seed at a time, so that memory stays flat.
-        self._models: dict[str, Any] = {}
-        self._models_seed: int | None = None
-        units = folder / "units"
-        units.mkdir(parents=True, exist_ok=True)
+        self.models = StartingModels(
+            config, interactions, folder / "states", checkpoint_seconds
+        )
+        (folder / "units").mkdir(parents=True, exist_ok=True)
 
     def run(self) -> list[dict[str, Any]]:
         """Does all units.
@@ -126,6 +119,8 @@ class Workbench:
                 )
                 if seed == self.first_seed:
                     self._trials[method, share] = trial
+                    if method == "dense":
+                        self.models.dense_trial = trial
                 records.append(record)
         return records
 
@@ -166,7 +161,7 @@ class Workbench:
                 "evaluate": time.monotonic() - started,
             },
             "steps": {"retrain": training.steps},
-            "trial": self._settings(unit.method, unit.trial),
+            "trial": self._settings(unit),
         }
         write_json(path, record)
         if not self._is_exported(unit):
@@ -183,58 +178,27 @@ class Workbench:
             The model with its sizes fixed, the sizes, and the record of its
             last training.
         """
-        trial = self._settings(unit.method, unit.trial)
+        trial = self._settings(unit)
         if unit.method == "dense":
-            model, training = self._train_dense(unit.seed, unit.trial)
+            model, training = self.models.train_dense(unit.seed, unit.trial)
             return model, Uniform(1.0).fit(model), training
         if unit.method in FROM_SCRATCH:
             return self._from_scratch(unit, trial)
         if unit.method == "truncated_uniform":
-            model = self._model("aligned", unit.seed)
+            model = self.models.aligned(unit.seed)
             assignment = Uniform(unit.share * trial["width"]).fit(model)
             return self._retrain(unit, model, assignment, trial)
         return self._pruned(unit, trial)
 
-    def search(self, seed: int, rate: float, **settings: Any) -> DNIS:
-        """The DNIS search of a seed.
-
-        Args:
-            seed: The seed.
-            rate: First learning rate in multiples of the recipe's.
-            **settings: What differs from the experiment's `search`.
-        """
-        kind = "_".join(
-            [f"search_{rate:g}", *(f"{k}_{v}" for k, v in settings.items())]
-        )
-        found: DNIS = self._kept(
-            kind, seed, lambda: self._search_dnis(kind, seed, rate, settings)
-        )
-        return found
-
     def search_of(self, unit: Unit) -> DNIS:
         """The DNIS search a unit of a DNIS method starts from."""
-        settings = self._settings(unit.method, unit.trial)
-        return self.search(
+        settings = self._settings(unit)
+        return self.models.dnis(
             unit.seed, settings["search_rate"], **settings.get("search", {})
         )
 
-    def autodim(self, seed: int) -> AutoDim:
-        """The AutoDim search of a seed."""
-        found: AutoDim = self._kept(
-            "autodim", seed, lambda: self._search_autodim(seed)
-        )
-        return found
-
-    def dense(self, seed: int) -> tuple[keras.Model, TrainingRecord]:
-        """The dense model of a seed, trained with the settings chosen."""
-        return self._train_dense(seed, self._trials.get(("dense", 1.0), 0))
-
-    def _settings(self, method: str, trial: int) -> dict[str, Any]:
-        config = self._config
-        grid = config.tuning_grid.get(
-            method, method_trials(method, config.tuning_trials)
-        )
-        return dict(grid[trial])
+    def _settings(self, unit: Unit) -> dict[str, Any]:
+        return trial_settings(self._config, unit.method, unit.trial)
 
     def _cells(self) -> list[tuple[str, float]]:
         cells = [
@@ -249,9 +213,9 @@ class Workbench:
     def _from_scratch(
         self, unit: Unit, trial: dict[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
-        model = self._backbone(unit.seed)
+        model = self.models.backbone(unit.seed)
         if unit.method == "autodim":
-            assignment = self.autodim(unit.seed).assign(unit.share)
+            assignment = self.models.autodim(unit.seed).assign(unit.share)
             return self._retrain(
                 unit, model, assignment, trial, start="scratch"
             )
@@ -281,17 +245,21 @@ class Workbench:
             model = search.model if aligned else search.merged
         else:
             aligned = unit.method == "magnitude_aligned"
-            model = self._model("aligned" if aligned else "dense", unit.seed)
+            model = (
+                self.models.aligned(unit.seed)
+                if aligned
+                else self.models.dense(unit.seed)[0]
+            )
         assignment, model = prune_gradually(
             model,
             Budget(share=unit.share),
             self._interactions,
-            self._recipe(trial["learning_rate"]),
+            self.models.recipe(trial["learning_rate"]),
             objective=self._objective,
             structure=structure,
             weigh=functools.partial(
                 entry_weights,
-                popularity=self._importance(model),
+                popularity=self.models.importance(model),
                 power=trial.get("threshold_power", 0.0),
                 aligned=aligned and bool(known_usages(model)),
             ),
@@ -320,7 +288,7 @@ class Workbench:
             model,
             assignment,
             self._interactions,
-            self._recipe(trial.get("learning_rate", 1.0)),
+            self.models.recipe(trial.get("learning_rate", 1.0)),
             objective=self._objective,
             start=start,
             seed=unit.seed,
@@ -329,120 +297,16 @@ class Workbench:
         )
         return trained, assignment.check(unit.share), training
 
-    def _train_dense(
-        self, seed: int, trial: int
-    ) -> tuple[keras.Model, TrainingRecord]:
-        settings = self._settings("dense", trial)
-        model = self._backbone(seed)
-        training = fit_interactions(
-            model,
-            self._interactions,
-            self._recipe(settings["learning_rate"]),
-            objective=self._objective,
-            seed=seed,
-            checkpoint=f"{self._state(f'shared_dense_{trial}_seed{seed}')}.npz",
-            checkpoint_seconds=self._checkpoint_seconds,
-        )
-        return model, training
-
-    def _backbone(self, seed: int) -> keras.Model:
-        config = self._config
-        return build_backbone(
-            config.backbone, self._interactions, config.task, seed
-        )
-
-    def _model(self, kind: Literal["dense", "aligned"], seed: int) -> Any:
-        make = {
-            "dense": lambda: self.dense(seed)[0],
-            "aligned": lambda: self._align(self._model("dense", seed)),
-        }[kind]
-        return self._kept(kind, seed, make)
-
-    def _kept(self, kind: str, seed: int, make: Callable[[], Any]) -> Any:
-        if self._models_seed != seed:
-            self._models, self._models_seed = {}, seed
-        if kind not in self._models:
-            self._models[kind] = make()
-        return self._models[kind]
-
-    def _align(self, dense: keras.Model) -> keras.Model:
-        counts = self._importance(dense)
-        power = self._config.alignment_power
-        return align(dense, {n: c**power for n, c in counts.items()})
-
-    def _search_dnis(
-        self, kind: str, seed: int, rate: float, changes: Mapping[str, Any]
-    ) -> DNIS:
-        dense = self._model("dense", seed)
-        settings = dataclasses.asdict(
-            dataclasses.replace(self._config.search, **changes)
-        )
-        if settings.pop("blocks") == "decades":
-            settings["block_sizes"] = decade_sizes(
-                self._counts(dense, self._interactions.popularity)
-            )
-        search = DNIS(
-            1.0,
-            recipe=self._recipe(rate),
-            objective=self._objective,
-            alignment_power=self._config.alignment_power,
-            seed=seed,
-            **settings,
-        )
-        search.fit(
-            dense,
-            self._interactions,
-            warm_start=False,
-            checkpoint_dir=self._folder
-            / "states"
-            / f"shared_{kind}_seed{seed}",
-            checkpoint_seconds=self._checkpoint_seconds,
-        )
-        return search
-
-    def _search_autodim(self, seed: int) -> AutoDim:
-        search = AutoDim(
-            1.0,
-            recipe=self._config.recipe,
-            search_epochs=self._config.search.search_epochs,
-            objective=self._objective,
-            seed=seed,
-        )
-        search.fit(
-            self._backbone(seed),
-            self._interactions,
-            checkpoint=f"{self._state(f'shared_autodim_seed{seed}')}.npz",
-            checkpoint_seconds=self._checkpoint_seconds,
-        )
-        return search
-
-    def _importance(self, model: keras.Model) -> dict[str, np.ndarray]:
-        return self._counts(
-            model, self._objective.importance(self._interactions)
-        )
-
-    def _counts(
-        self, model: keras.Model, by_feature: Mapping[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        return table_counts(model, by_feature, tables=searched_tables(model))
-
     def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
         seconds = {}
-        dense = self._models.get("dense") if unit.method != "dense" else None
-        if dense is not None and unit.method not in FROM_SCRATCH:
-            seconds["pretrain"] = self.dense(unit.seed)[1].seconds
+        if unit.method not in ("dense", *FROM_SCRATCH):
+            seconds["pretrain"] = self.models.dense(unit.seed)[1].seconds
         if unit.method.startswith("dnis"):
             search = self.search_of(unit)
             seconds["search"] = search.trace["search"].seconds
         if unit.method == "autodim":
-            seconds["search"] = self.autodim(unit.seed).trace.seconds
+            seconds["search"] = self.models.autodim(unit.seed).trace.seconds
         return seconds
-
-    def _recipe(self, rate: float) -> TrainingRecipe:
-        recipe = self._config.recipe
-        return dataclasses.replace(
-            recipe, learning_rate=recipe.learning_rate * rate
-        )
 
     def _is_exported(self, unit: Unit) -> bool:
         export = self._config.export

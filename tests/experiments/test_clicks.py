@@ -67,7 +67,7 @@ def test_every_method_trains_a_model_of_clicks(bench, method):
 
 
 def test_blocks_may_be_decades_of_popularity(bench):
-    search = bench.search(0, 1.0)
+    search = bench.models.dnis(0, 1.0)
     counts = np.concatenate(list(search.popularity.values()))
     decades = np.floor(np.log10(np.maximum(counts, 1)))
     expected = [int((decades == d).sum()) for d in (2, 1, 0)]
@@ -76,13 +76,13 @@ def test_blocks_may_be_decades_of_popularity(bench):
 
 
 def test_a_trial_may_search_otherwise(bench):
-    usual = bench.search(0, 1.0)
-    other = bench.search(0, 1.0, blocks="equal", num_blocks=2)
+    usual = bench.models.dnis(0, 1.0)
+    other = bench.models.dnis(0, 1.0, blocks="equal", num_blocks=2)
     assert other.alpha[8].shape == (2, 8)
-    assert bench.search(0, 1.0) is usual
-    assert bench.search(0, 1.0, blocks="equal", num_blocks=2) is other
-    frozen = bench.search(0, 1.0, trainable="tables")
-    dense = bench._model("dense", 0)
+    assert bench.models.dnis(0, 1.0) is usual
+    assert bench.models.dnis(0, 1.0, blocks="equal", num_blocks=2) is other
+    frozen = bench.models.dnis(0, 1.0, trainable="tables")
+    dense = bench.models.dense(0)[0]
     kernels = [
         (layer.kernel.numpy(), dense.get_layer(layer.name).kernel.numpy())
         for layer in frozen.merged.layers
@@ -113,7 +113,7 @@ def test_a_unit_is_searched_as_its_trial_says(data, tmp_path):
 
 def test_the_model_starts_from_the_mean_click(bench, data):
     rate = data.train.label.mean()
-    model = bench._backbone(0)
+    model = bench.models.backbone(0)
     np.testing.assert_allclose(
         float(model.get_layer("logit").bias.numpy()),
         np.log(rate / (1 - rate)),
