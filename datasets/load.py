@@ -1,5 +1,6 @@
 """Loads a data set by its name."""
 
+import inspect
 import os
 import pathlib
 import shutil
@@ -120,6 +121,14 @@ def load_stream(
     Raises:
         ValueError: As `load` and `InteractionStream.from_ratings` do.
     """
+    known = {*inspect.signature(InteractionStream.from_ratings).parameters}
+    unknown = sorted(stream_args.keys() - known)
+    if unknown:
+        raise ValueError(
+            "Arguments of a stream must be among "
+            f"{', '.join(sorted(known - {'ratings', 'order', 'seed'}))}. "
+            f"Received: {', '.join(unknown)}"
+        )
     ratings = load_ratings(
         name, data_dir=data_dir, min_item_ratings=min_item_ratings
     )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keras_emb.datasets.as_ids import as_ids
+
 __all__ = ["Ratings"]
 
 
@@ -93,7 +95,7 @@ class Ratings:
 
 
 def _as_ids(name: str, values: Any) -> npt.NDArray[Any]:
-    ids = np.asarray(values)
+    ids = as_ids(values)
     if ids.dtype.kind not in "iuU":
         raise ValueError(
             f"`{name}` must hold integers or strings. "

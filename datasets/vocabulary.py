@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from keras_emb.datasets.as_ids import as_ids
 
 __all__ = ["Vocabulary"]
 
@@ -39,7 +42,7 @@ class Vocabulary:
     """
 
     def __init__(self, raw_ids: npt.ArrayLike) -> None:
-        raw = np.array(raw_ids)
+        raw = as_ids(raw_ids)
         if raw.ndim != 1 or not raw.size or raw.dtype.kind not in "iuU":
             raise ValueError(
                 "`raw_ids` must be a one-dimensional, non-empty array of "
@@ -48,6 +51,7 @@ class Vocabulary:
             )
         if raw.dtype.kind != "U":
             raw = raw.astype(np.int64)
+        raw = raw.copy()
         raw.setflags(write=False)
         self._raw_ids = raw
         self._order = np.argsort(raw, kind="stable")
@@ -69,7 +73,7 @@ class Vocabulary:
         Returns:
             A vocabulary in descending order of frequency, ties by raw id.
         """
-        unique, counts = np.unique(np.asarray(raw), return_counts=True)
+        unique, counts = np.unique(as_ids(raw), return_counts=True)
         return cls(unique[np.argsort(-counts, kind="stable")])
 
     @property
@@ -93,7 +97,7 @@ class Vocabulary:
             ValueError: If the ids are strings where the vocabulary has
                 integers, or the other way round.
         """
-        ids = np.asarray(raw)
+        ids = as_ids(raw)
         kinds = "U" if self._raw_ids.dtype.kind == "U" else "iu"
         if ids.size and ids.dtype.kind not in kinds:
             raise ValueError(
@@ -165,12 +169,14 @@ class Vocabulary:
         Args:
             path: File to write.
         """
-        with open(path, "wb") as file:
+        partial = f"{os.fspath(path)}.partial"
+        with open(partial, "wb") as file:
             np.savez_compressed(
                 file,
                 format_version=np.array(_FORMAT_VERSION),
                 raw_ids=self._raw_ids,
             )
+        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -189,7 +195,17 @@ class Vocabulary:
             with np.load(path, allow_pickle=False) as file:
                 version = int(file["format_version"])
                 raw_ids = file["raw_ids"]
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except FileNotFoundError:
+            raise
+        except (
+            EOFError,
+            KeyError,
+            OSError,
+            TypeError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise ValueError(
                 "`path` must be a file written by `Vocabulary.save`. "
                 f"Received: path={os.fspath(path)!r}"

@@ -83,8 +83,9 @@ def demo(
     """Runs the main job in a few minutes, on synthetic ratings."""
     from keras_emb.experiments.tables import comparison_table
 
-    if out is None and not resume:
-        out = _free_folder(Path("runs") / "demo")
+    if out is None:
+        first = Path("runs") / "demo"
+        out = _last_interrupted(first) if resume else _free_folder(first)
     folder, result = _run("demo", None, out, overrides, None, resume)
     Console().print(comparison_table(result))
     _print_files(folder)
@@ -111,6 +112,10 @@ def run(
     """Runs an experiment: search, retrain, compact, export, compare."""
     from keras_emb.experiments.tables import result_table
 
+    if to_preset is not None:
+        from keras_emb.experiments.saved_run import refuse_ablation
+
+        refuse_ablation(_experiment(experiment, overrides, seed))
     folder, result = _run(experiment, data_dir, out, overrides, seed, resume)
     Console().print(result_table(result))
     _print_files(folder)
@@ -250,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         FloatingPointError,
         ImportError,
         OSError,
+        RuntimeError,
         ValueError,
     ) as error:
         if os.environ.get("KERAS_EMB_TRACEBACK"):
@@ -270,15 +276,9 @@ def _run(
     seed: int | None,
     resume: bool,
 ) -> tuple[Path, dict[str, Any]]:
-    from keras_emb.experiments.any_experiment import (
-        load_experiment,
-        run_any_experiment,
-    )
+    from keras_emb.experiments.any_experiment import run_any_experiment
 
-    overrides = list(overrides or ())
-    if seed is not None:
-        overrides.append(f"seeds=[{seed}]")
-    config = load_experiment(experiment, overrides)
+    config = _experiment(experiment, overrides, seed)
 
     import tensorflow as tf
 
@@ -294,6 +294,17 @@ def _run(
     return folder, result
 
 
+def _experiment(
+    name: str, overrides: Sequence[str] | None, seed: int | None
+) -> Any:
+    from keras_emb.experiments.any_experiment import load_experiment
+
+    overrides = list(overrides or ())
+    if seed is not None:
+        overrides.append(f"seeds=[{seed}]")
+    return load_experiment(name, overrides)
+
+
 def _free_folder(folder: Path) -> Path:
     """Numbers a folder until neither it nor an interrupted one is there."""
     free = folder
@@ -302,6 +313,16 @@ def _free_folder(folder: Path) -> Path:
             break
         free = folder.with_name(f"{folder.name}-{number}")
     return free
+
+
+def _last_interrupted(folder: Path) -> Path:
+    """The numbered folder whose run was interrupted last, else the first."""
+    partial = max(
+        folder.parent.glob(f"{folder.name}*.partial"),
+        key=lambda found: found.stat().st_mtime,
+        default=folder,
+    )
+    return folder.with_name(partial.name.removesuffix(".partial"))
 
 
 def _print_files(folder: Path) -> None:

@@ -107,6 +107,16 @@ def test_every_demo_gets_a_folder(invoke, calls, tmp_path, monkeypatch):
     assert [str(out) for _, out, _, _ in calls] == ["runs/demo", "runs/demo-3"]
 
 
+def test_a_resumed_demo_is_the_one_interrupted(
+    invoke, calls, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert invoke("demo", "--resume").exit_code == 0
+    (tmp_path / "runs" / "demo-2.partial").mkdir(parents=True)
+    assert invoke("demo", "--resume").exit_code == 0
+    assert [str(out) for _, out, _, _ in calls] == ["runs/demo", "runs/demo-2"]
+
+
 def test_evaluate_prints_the_metrics(invoke, run):  # noqa: F811
     result = invoke("evaluate", run)
     assert result.exit_code == 0, result.output
@@ -141,6 +151,20 @@ def test_export_for_litert(invoke, run, tmp_path):  # noqa: F811
         (["evaluate", "absent"], "no run in absent"),
         (["export", "absent", "--to", "there"], "no run in absent"),
         (["list", "colours"], "colours"),
+        (["run", "demo", "--set", "backbone.name=foo"], "`backbone.name`"),
+        (
+            ["run", "demo", "--set", "tuning_grid={uniform: 3}"],
+            "`tuning_grid` must",
+        ),
+        (
+            [
+                "run",
+                "ablation_blocks_movielens_1m_click",
+                "--to-preset",
+                "mine",
+            ],
+            "must end with a model",
+        ),
         (["fly"], "fly"),
     ],
 )

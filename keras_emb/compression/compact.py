@@ -18,6 +18,7 @@ from keras_emb.layers import (
     ProjectedEmbedding,
     find_tables,
     replace_tables,
+    table_rows,
     table_values,
 )
 from keras_emb.layers.feature_consumers import (
@@ -163,7 +164,7 @@ def _assigned_tables(
     for name, kept in assignment.tables.items():
         table = tables[name]
         shape = (
-            getattr(table, "vocabulary_size", None) or table.input_dim,
+            table_rows(table),
             getattr(table, "table", table).output_dim,
         )
         if shape != (kept.rows, kept.output_dim):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_emb.layers import find_tables
+from keras_emb.layers import find_tables, table_rows
 
 __all__ = ["MemoryReport", "TableMemory", "memory_report"]
 
@@ -177,7 +177,7 @@ def memory_report(model: keras.Model) -> MemoryReport:
 
 
 def _table_memory(table: Any, counted: set[int]) -> TableMemory:
-    rows = int(getattr(table, "vocabulary_size", None) or table.input_dim)
+    rows = table_rows(table)
     output_dim = int(table.output_dim)
     values = index = projections = 0
     itemsize = None

@@ -10,7 +10,9 @@ import yaml
 
 from keras_emb import zoo
 from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.experiments.trials import check_trial, method_trials
 from keras_emb.training.training_recipe import TrainingRecipe
+from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = [
     "IMPLICIT_SPLIT",
@@ -58,6 +60,11 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         _check(self, "backbone", "embedding_dim", self.embedding_dim >= 1)
+        if self.name not in BACKBONES:
+            raise ValueError(
+                f"`backbone.name` must be one of {', '.join(BACKBONES)}. "
+                f"Received: backbone.name={self.name!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +235,11 @@ class ExperimentConfig:
                 f"Received: tuning_trials={self.tuning_trials}"
             )
         for method, grid in self.tuning_grid.items():
-            if method not in METHODS or len(grid) != self.tuning_trials:
+            if (
+                method not in METHODS
+                or not isinstance(grid, Sequence)
+                or len(grid) != self.tuning_trials
+            ):
                 raise ValueError(
                     "`tuning_grid` must hold, by method, as many settings as "
                     f"there are tuning_trials ({self.tuning_trials}). "
@@ -244,6 +255,7 @@ class ExperimentConfig:
                 from_values(
                     SearchConfig, trial.get("search", {}), f"{place}.search"
                 )
+                check_trial(method, trial)
         if self.export.method not in self.methods:
             raise ValueError(
                 "`export.method` must be one of `methods` "
@@ -259,6 +271,18 @@ class ExperimentConfig:
                 f"({', '.join(map(str, self.shares))}). "
                 f"Received: export.share={self.export.share}"
             )
+
+    def trial(self, method: str, number: int) -> dict[str, Any]:
+        """What a method does in one of its trials.
+
+        Args:
+            method: Name of a method.
+            number: Number of the trial, from 0.
+        """
+        grid = self.tuning_grid.get(method)
+        if grid is None:
+            grid = method_trials(method, self.tuning_trials)
+        return dict(grid[number])
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ExperimentConfig":

@@ -121,11 +121,12 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
             raise _wrong_type("a mapping", value, name)
         inner = (typing.get_args(hint) or (str, Any))[1]
         if dataclasses.is_dataclass(inner):
-            return {
+            value = {
                 key: _convert(inner, item, f"{name}.{key}")
                 for key, item in value.items()
             }
-        return dict(value)
+        # YAML has keys of other types too.
+        return {str(key): item for key, item in value.items()}
     if origin is typing.Literal:
         allowed = typing.get_args(hint)
         if value not in allowed:

@@ -24,6 +24,12 @@ def load_interactions(
         ValueError: As `load` does, and for options it does not know.
     """
     options = dict(dataset.options)
+    own = sorted(options.keys() & {"name", "split", "data_dir", "seed"})
+    if own:
+        raise ValueError(
+            "`dataset.options` must not hold what stands beside it, or "
+            f"`data_dir`. Received: {', '.join(own)}"
+        )
     if dataset.shares is not None:
         options["shares"] = dataset.shares
     if dataset.split == IMPLICIT_SPLIT:

@@ -134,10 +134,14 @@ def _methods(result: Mapping[str, Any]) -> str:
     choose = max if main_metric(result)[1] else min
     best = {
         column: choose(
-            of[column]["mean"]["test"][metric]
-            for of in baselines.values()
-            if column in of
-            and isinstance(of[column]["mean"]["test"][metric], float)
+            (
+                of[column]["mean"]["test"][metric]
+                for of in baselines.values()
+                if column in of
+                and isinstance(of[column]["mean"]["test"][metric], float)
+            ),
+            # Where all have diverged.
+            default=None,
         )
         for column in columns
     }
@@ -154,7 +158,7 @@ def _methods(result: Mapping[str, Any]) -> str:
             text += "" if std is None else f" ± {std:.4f}"
             cells.append(
                 f'<span class="best">{text}</span>'
-                if mean == best[column]
+                if mean is not None and mean == best[column]
                 else text
             )
         rows.append(cells)

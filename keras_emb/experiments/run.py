@@ -44,9 +44,6 @@ _logger = logging.getLogger(__name__)
 # More than these are drawn as one.
 _MOST_TABLES = 4
 
-# Everything of a run that only resuming needs.
-_WORK = "work"
-
 
 def run_experiment(
     config: ExperimentConfig,
@@ -86,7 +83,7 @@ def run_experiment(
         bench = Workbench(
             config,
             interactions,
-            folder.path / _WORK,
+            folder.work,
             report,
             checkpoint_seconds,
         )
@@ -95,7 +92,6 @@ def run_experiment(
         result = _write_artifacts(
             config, interactions, bench, records, folder.path
         )
-        shutil.rmtree(folder.path / _WORK)
         folder.finish()
     return result
 

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ __all__ = ["RunConfig", "RunFolder"]
 
 _CONFIG = "config.yaml"
 _LOCK = ".lock"
+_WORK = "work"
 _MISSING = "nothing"
 
 
@@ -49,7 +51,8 @@ class RunFolder:
     'done'
 
     Resuming a run that is complete already is no mistake: `is_complete` is
-    then true on entering, and nothing is left to do.
+    then true on entering, and nothing is left to do. A run that ends before
+    it has done any work leaves nothing behind.
 
     Args:
         out: Where the complete run shall stand.
@@ -102,12 +105,18 @@ class RunFolder:
         """Where the run's files stand now."""
         return self.out if self.is_complete else self._partial
 
+    @property
+    def work(self) -> Path:
+        """Where what only an interrupted run needs is kept."""
+        return self.path / _WORK
+
     def finish(self) -> None:
-        """Gives the folder its final name."""
+        """Gives the folder its final name, and drops what is in `work`."""
         os.rename(self._partial, self.out)
         self.is_complete = True
         with contextlib.suppress(FileNotFoundError):
             (self.out / _LOCK).unlink()
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def _open(self) -> None:
         config = self.path / _CONFIG
@@ -134,17 +143,25 @@ class RunFolder:
             )
         _refuse_other_config(config, self._config)
         self.is_complete = True
+        # The run may have ended between its last two steps.
+        shutil.rmtree(self.work, ignore_errors=True)
         return True
 
     def _release(self) -> None:
         if self._lock is None:
             return
-        with contextlib.suppress(FileNotFoundError):
-            if [item.name for item in self._partial.iterdir()] == [_LOCK]:
-                (self._partial / _LOCK).unlink()
-                self._partial.rmdir()
+        if not self.is_complete and not _holds_work(self._partial):
+            shutil.rmtree(self._partial, ignore_errors=True)
         os.close(self._lock)
         self._lock = None
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether anything stands in a folder but what a mistake leaves there."""
+    return any(
+        file.is_file() and file.name not in (_LOCK, _CONFIG)
+        for file in folder.rglob("*")
+    )
 
 
 def _take_lock(folder: Path) -> int:

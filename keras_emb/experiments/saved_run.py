@@ -17,6 +17,7 @@ from keras_emb.experiments.any_experiment import (
     load_experiment,
     make_experiment,
 )
+from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig
@@ -28,7 +29,7 @@ from keras_emb.presets.saved_vocabularies import load_vocabularies
 from keras_emb.training import OBJECTIVES
 from keras_emb.zoo.presets import METADATA_FILE, preset_folder
 
-__all__ = ["SavedRun"]
+__all__ = ["SavedRun", "refuse_ablation"]
 
 _PRESET_TOLERANCE = 1e-3
 
@@ -115,6 +116,8 @@ class SavedRun:
             ValueError: If a file is missing or not what it should be.
         """
         folder = Path(folder)
+        if (folder / "config.yaml").is_file():
+            refuse_ablation(load_experiment(folder / "config.yaml"))
         _refuse_incomplete(folder)
         result = read_json(folder / "result.json")
         validate_result(result)
@@ -179,19 +182,15 @@ class SavedRun:
         Raises:
             ValueError: If the data cannot be read, or are other data.
         """
-        if isinstance(self.config, AblationConfig):
-            raise ValueError(
-                "A run to evaluate must hold a model. This one compares "
-                f"others. Received: {self.config.experiment}"
-            )
-        if isinstance(self.config, StreamExperimentConfig):
-            return self._hindsight(self.config, data_dir)
-        data = load_interactions(self.config.dataset, data_dir)
-        if isinstance(self.config, RankingExperimentConfig):
+        config = refuse_ablation(self.config)
+        if isinstance(config, StreamExperimentConfig):
+            return self._hindsight(config, data_dir)
+        data = load_interactions(config.dataset, data_dir)
+        if isinstance(config, RankingExperimentConfig):
             # Rows keep their order in these runs.
-            ranking = FullRanking(data, "test", self.config.cutoffs)
+            ranking = FullRanking(data, "test", config.cutoffs)
             return dict(ranking(self.model).metrics)
-        return OBJECTIVES[self.config.task].measure(
+        return OBJECTIVES[config.task].measure(
             self.model, data.with_vocabularies(self.vocabularies), "test"
         )
 
@@ -219,6 +218,29 @@ class SavedRun:
         if correct is not None:
             metrics["accuracy"] = float(correct.mean())
         return metrics
+
+
+def refuse_ablation(
+    config: AnyExperimentConfig,
+) -> ExperimentConfig | RankingExperimentConfig | StreamExperimentConfig:
+    """Makes sure that an experiment ends with a model.
+
+    Args:
+        config: The experiment.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it only compares the models of others.
+    """
+    if isinstance(config, AblationConfig):
+        raise ValueError(
+            "An experiment to evaluate, export or make a preset of must end "
+            "with a model. This one compares others. "
+            f"Received: {config.experiment}"
+        )
+    return config
 
 
 def _refuse_incomplete(folder: Path) -> None:

@@ -12,7 +12,6 @@ from keras_emb.compression import align
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import build_backbone
 from keras_emb.experiments.config import ExperimentConfig
-from keras_emb.experiments.trials import trial_settings
 from keras_emb.layers import table_counts
 from keras_emb.search import DNIS, AutoDim
 from keras_emb.search.dnis.blocks import decade_sizes
@@ -70,7 +69,7 @@ class StartingModels:
         self, seed: int, trial: int
     ) -> tuple[keras.Model, TrainingRecord]:
         """A dense model trained with the settings of a trial."""
-        settings = trial_settings(self._config, "dense", trial)
+        settings = self._config.trial("dense", trial)
         model = self.backbone(seed)
         training = fit_interactions(
             model,

@@ -1,12 +1,13 @@
 """What tuning may try, method by method."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from keras_emb.experiments.config import ExperimentConfig
-
-__all__ = ["method_trials", "trial_settings"]
+__all__ = ["check_trial", "method_trials"]
 
 _SCRATCH_RATES = (1.0, 0.3)
+# What has a default where it is not said.
+_OPTIONAL = {"threshold_power"}
 _FINE_TUNING = (
     {"learning_rate": 0.1, "rounds": 1},
     {"learning_rate": 0.1, "rounds": 5},
@@ -84,17 +85,27 @@ def method_trials(method: str, count: int) -> list[dict[str, Any]]:
     return trials[:count]
 
 
-def trial_settings(
-    config: ExperimentConfig, method: str, trial: int
-) -> dict[str, Any]:
-    """What a method does in one of an experiment's trials.
+def check_trial(method: str, trial: Mapping[str, Any]) -> None:
+    """Makes sure that settings are ones that a method knows.
+
+    >>> check_trial("uniform", {"width": 0.5, "learning_rate": 1.0})
 
     Args:
-        config: The experiment; its `tuning_grid` replaces `method_trials`.
         method: Name of a method.
-        trial: Number of the trial, from 0.
+        trial: Settings as `method_trials` has them.
+
+    Raises:
+        ValueError: If one is unknown, or one is missing.
     """
-    grid = config.tuning_grid.get(method)
-    if grid is None:
-        grid = method_trials(method, config.tuning_trials)
-    return dict(grid[trial])
+    needed = {*method_trials(method, 1)[0]} - _OPTIONAL
+    allowed = needed | {"learning_rate"}
+    if "rounds" in needed:
+        allowed |= {"start", "threshold_power"}
+    if "search_rate" in needed:
+        allowed |= {"search"}
+    if not needed <= {*trial} <= allowed:
+        raise ValueError(
+            f"Settings of {method} must have {', '.join(sorted(needed))}, and "
+            f"may have {', '.join(sorted(allowed - needed)) or 'no others'}. "
+            f"Received: {dict(trial)}"
+        )

@@ -20,7 +20,6 @@ from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.measure import measure_bytes, measure_quality
 from keras_emb.experiments.starting_models import StartingModels
-from keras_emb.experiments.trials import trial_settings
 from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.search import (
     DNIS,
@@ -198,7 +197,7 @@ class Workbench:
         )
 
     def _settings(self, unit: Unit) -> dict[str, Any]:
-        return trial_settings(self._config, unit.method, unit.trial)
+        return self._config.trial(unit.method, unit.trial)
 
     def _cells(self) -> list[tuple[str, float]]:
         cells = [

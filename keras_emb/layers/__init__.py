@@ -5,7 +5,11 @@ from keras_emb.layers.dense_embedding import DenseEmbedding, table_values
 from keras_emb.layers.field_offsets import FieldOffsets
 from keras_emb.layers.field_pooling import FieldPooling
 from keras_emb.layers.field_size_embedding import FieldSizeEmbedding
-from keras_emb.layers.find_tables import find_tables, table_features
+from keras_emb.layers.find_tables import (
+    find_tables,
+    table_features,
+    table_rows,
+)
 from keras_emb.layers.gather_rows import gather_rows
 from keras_emb.layers.graph_propagation import GraphPropagation
 from keras_emb.layers.gumbel_selection import GumbelSelection
@@ -73,5 +77,6 @@ __all__ = [
     "soft_threshold",
     "table_counts",
     "table_features",
+    "table_rows",
     "table_values",
 ]

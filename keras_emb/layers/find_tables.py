@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["find_tables", "is_table", "table_features"]
+__all__ = ["find_tables", "is_table", "table_features", "table_rows"]
 
 
 def is_table(layer: Any) -> bool:
@@ -13,6 +13,19 @@ def is_table(layer: Any) -> bool:
     return isinstance(layer, keras.layers.Embedding) or (
         hasattr(layer, "vocabulary_size") and hasattr(layer, "output_dim")
     )
+
+
+def table_rows(table: Any) -> int:
+    """Number of rows of a table, ours or Keras's.
+
+    >>> import keras
+    >>> table_rows(keras.layers.Embedding(9, 2))
+    9
+
+    Args:
+        table: A layer that `is_table`.
+    """
+    return int(getattr(table, "vocabulary_size", None) or table.input_dim)
 
 
 def find_tables(model: keras.Model) -> dict[str, Any]:

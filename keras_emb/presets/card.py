@@ -43,9 +43,9 @@ def write_card(
 def _summary(metadata: Mapping[str, Any]) -> str:
     kind = metadata.get("backbone", metadata["model"]).replace("_", " ")
     data = metadata.get("dataset")
-    budget = metadata.get("budget", {}).get("share")
+    budget = _mapping(metadata.get("budget")).get("share")
     parts = [f"A compact {kind}" + (f" for {data}" if data else "")]
-    if budget is not None and metadata.get("method") != "dense":
+    if budget is not None and metadata.get("method", "dense") != "dense":
         kept = metadata.get("kept_share", budget)
         allowed = "" if kept > 0.9 * budget else f" ({budget:.4g} were allowed)"
         parts.append(
@@ -83,12 +83,18 @@ def _example(
 
 
 def _figures(metadata: Mapping[str, Any]) -> str:
-    metrics = metadata.get("metrics")
-    if not metrics:
+    metrics = _mapping(metadata.get("metrics"))
+    # Of one's own metadata, metrics without a part are the test's.
+    test = metrics.get("test") or {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, (int, float))
+    }
+    if not test:
         return ""
     twin = metadata.get("dense_twin") or {}
     heads = ["test", "this preset"]
-    columns = [metrics["test"]]
+    columns = [test]
     if "metrics" in twin:
         heads.append(f"full tables (`{twin['method']}`)")
         columns.append(twin["metrics"])
@@ -99,7 +105,7 @@ def _figures(metadata: Mapping[str, Any]) -> str:
         heads,
         (
             [name, *(_number(column.get(name)) for column in columns)]
-            for name in metrics["test"]
+            for name in test
         ),
     )
     return "\n\n".join(
@@ -201,6 +207,10 @@ def _data(metadata: Mapping[str, Any]) -> str:
             f"Acknowledgement: {terms.citation}",
         ]
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _plain(values: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """A compact model that is asked by raw ids."""
 
 import datetime
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from keras_emb.compression import SizeAssignment, memory_report
 from keras_emb.datasets import Vocabulary
-from keras_emb.layers import find_tables, table_features
+from keras_emb.layers import find_tables, table_features, table_rows
 from keras_emb.layers.feature_consumers import feature_consumers
 from keras_emb.layers.named_inputs import named_inputs
 from keras_emb.presets.card import write_card
@@ -178,7 +179,7 @@ class EmbeddingSizeModel:
         final = preset_folder(preset_dir)
         memory = memory_report(self.model)
         metadata = {
-            **self.metadata,
+            **_plain(self.metadata),
             "format": FORMAT,
             "name": final.name,
             "date": datetime.date.today().isoformat(),
@@ -353,12 +354,11 @@ class EmbeddingSizeModel:
         """
         from keras_emb.serving import export_recommender
 
-        path = Path(path)
         return export_recommender(
             self.model,
             self.vocabularies,
-            path,
-            version=_next_version(path) if version is None else version,
+            Path(path),
+            version=version,
             precision=precision,
         )
 
@@ -396,20 +396,33 @@ class EmbeddingSizeModel:
         return array.astype(np.int32)
 
 
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as JSON gives them back."""
+    try:
+        text = json.dumps(dict(metadata), default=lambda value: value.item())
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "`metadata` must be plain values: numbers, strings, lists and "
+            f"mappings by strings. Received: {metadata} ({error})"
+        ) from error
+    return dict(json.loads(text))
+
+
 def _rows_by_feature(model: keras.Model) -> dict[str, int]:
     """Rows of the smallest table that each input looks up."""
     found: dict[str, int] = {}
     tables = find_tables(model)
     for name, feature in table_features(model).items():
-        rows = getattr(tables[name], "vocabulary_size", None)
-        rows = int(rows or tables[name].input_dim)
+        if not isinstance(feature, str):
+            raise ValueError(
+                "Every input of `model` that looks up a table must have it to "
+                "itself: rows of a table that several inputs share are no "
+                "raw ids. `keras_emb.serving.export_for_serving` serves such "
+                f"a model by rows. Received: table {name!r} of {feature}"
+            )
+        rows = table_rows(tables[name])
         found[feature] = min(rows, found.get(feature, rows))
     return found
-
-
-def _next_version(path: Path) -> int:
-    versions = (p.name for p in path.glob("*") if p.name.isdecimal())
-    return 1 + max(map(int, versions), default=0)
 
 
 def _values_by_input(model: keras.Model) -> dict[str, int]:

@@ -17,7 +17,7 @@ def export_for_serving(
     model: keras.Model,
     path: str | Path,
     *,
-    version: int = 1,
+    version: int | None = None,
     unknown_row: int | None = 0,
     input_signature: Mapping[str, keras.InputSpec] | None = None,
 ) -> Path:
@@ -46,7 +46,8 @@ def export_for_serving(
     Args:
         model: A built Keras model.
         path: Folder of all versions of the model.
-        version: Positive integer; TensorFlow Serving serves the largest.
+        version: Positive integer, the next one by default; TensorFlow
+            Serving serves the largest.
         unknown_row: Row that answers for ids without one; the vocabularies
             of `keras_emb.datasets` keep row 0 for them. None passes ids on
             as they are, for models without such a row.

@@ -32,7 +32,7 @@ def export_recommender(
     vocabularies: Mapping[str, Vocabulary],
     path: str | Path,
     *,
-    version: int = 1,
+    version: int | None = None,
     precision: Literal["float32", "float16", "int8"] = "float32",
     max_k: int = 100,
     warm_up: bool | None = None,
@@ -85,7 +85,8 @@ def export_recommender(
         vocabularies: Raw ids of the rows of every input with a table. Rows
             beyond them are never recommended.
         path: Folder of all versions of the model.
-        version: Positive integer; TensorFlow Serving serves the largest.
+        version: Positive integer, the next one by default; TensorFlow
+            Serving serves the largest.
         precision: Type in which the values of tables are stored, see
             `keras_emb.compression.quantize`.
         max_k: Most items that `recommend` can be asked for; never more than

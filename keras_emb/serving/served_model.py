@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_emb.layers import find_tables, table_features
+from keras_emb.layers import find_tables, table_features, table_rows
 from keras_emb.layers.feature_consumers import feature_consumers
 from keras_emb.layers.named_inputs import named_inputs
 
@@ -152,10 +152,7 @@ def _rows_by_input(
     for name in specs:
         tables = _tables_of_input(model, name)
         if tables:
-            rows[name] = min(
-                int(getattr(t, "vocabulary_size", None) or t.input_dim)
-                for t in tables
-            )
+            rows[name] = min(map(table_rows, tables))
     if rows and not 0 <= unknown_row < min(rows.values()):
         raise ValueError(
             "`unknown_row` must be a row of every table, between 0 and "

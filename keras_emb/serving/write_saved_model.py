@@ -20,12 +20,12 @@ __all__ = ["new_version", "write_saved_model"]
 _OVERHEAD_BYTES = 1 << 20
 
 
-def new_version(path: str | Path, version: int) -> Path:
+def new_version(path: str | Path, version: int | None) -> Path:
     """The folder of a version that does not exist yet.
 
     Args:
         path: Folder of all versions of a model.
-        version: Positive integer.
+        version: Positive integer; the next one if None.
 
     Returns:
         `<path>/<version>`.
@@ -33,6 +33,9 @@ def new_version(path: str | Path, version: int) -> Path:
     Raises:
         ValueError: If the version is no positive integer, or exists.
     """
+    if version is None:
+        names = (p.name for p in Path(path).glob("*") if p.name.isdecimal())
+        version = 1 + max(map(int, names), default=0)
     if (
         not isinstance(version, numbers.Integral)
         or isinstance(version, bool)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_emb.layers import find_tables, table_features
+from keras_emb.layers import find_tables, table_features, table_rows
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.model_state import load_state, state_arrays
 from keras_emb.training.stream_batches import StreamBatches
@@ -126,7 +126,7 @@ def _limits(model: keras.Model) -> dict[str, int]:
     features = table_features(backbone)
     limits: dict[str, int] = {}
     for name, table in find_tables(backbone).items():
-        rows = getattr(table, "vocabulary_size", None) or table.input_dim
+        rows = table_rows(table)
         feature = features[name]
         limits[feature] = min(limits.get(feature, rows), rows)
     return limits

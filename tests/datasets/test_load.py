@@ -4,7 +4,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from keras_emb.datasets import available, load
+from keras_emb.datasets import available, load, load_stream
 from keras_emb.datasets.load_clicks import CLICK_DATASETS
 from tests.datasets.movielens.fake_files import random_rows, write_fake_files
 from tests.datasets.yelp2018 import fake_files as yelp2018
@@ -147,3 +147,8 @@ def test_refuses(tmp_path):
         load("synthetic", split="by_genre")
     with pytest.raises(ValueError, match="Received: depth"):
         load("synthetic", depth=3)
+
+
+def test_arguments_a_stream_does_not_know_are_named():
+    with pytest.raises(ValueError, match="capacity.*Received: capacty"):
+        load_stream("synthetic", capacty=3)

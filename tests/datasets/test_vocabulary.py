@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_emb.datasets import Vocabulary
+from keras_emb.datasets import Ratings, Vocabulary
 
 
 @pytest.mark.parametrize("raw_ids", [[50, -7, 181], ["b", "", "é"]])
@@ -64,6 +64,12 @@ def test_load_refuses_other_files(tmp_path):
     path.write_bytes(b"no archive")
     with pytest.raises(ValueError, match="written by `Vocabulary.save`"):
         Vocabulary.load(path)
+    for damage in (b"", b"PK"):
+        path.write_bytes(damage)
+        with pytest.raises(ValueError, match="written by `Vocabulary.save`"):
+            Vocabulary.load(path)
+    with pytest.raises(FileNotFoundError):
+        Vocabulary.load(tmp_path / "absent.npz")
     np.savez(path, format_version=2, raw_ids=np.arange(3))
     with pytest.raises(ValueError, match="version 2"):
         Vocabulary.load(path)
@@ -105,3 +111,29 @@ def test_refuses_lookups():
 def test_raw_ids_cannot_be_written():
     with pytest.raises(ValueError, match="read-only"):
         Vocabulary([5, 6]).raw_ids[0] = 1
+
+
+def test_strings_may_come_as_objects():
+    ids = np.array(["u1", "u22"], dtype=object)
+    vocabulary = Vocabulary(ids)
+    assert vocabulary.rows(ids[::-1]).tolist() == [2, 1]
+    assert len(Vocabulary.by_popularity(ids)) == 3
+    ratings = Ratings(user=ids, item=[1, 2], rating=[3, 4])
+    assert ratings.user.dtype.kind == "U"
+    with pytest.raises(ValueError, match="integers or strings.*object"):
+        Vocabulary(np.array(["u1", None], dtype=object))
+
+
+def test_a_vocabulary_that_fails_to_be_written_leaves_the_old(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "ids.npz"
+    Vocabulary([1, 2]).save(path)
+
+    def fail(*arguments, **values):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.raises(OSError, match="disk full"):
+        Vocabulary([3]).save(path)
+    assert Vocabulary.load(path).raw_ids.tolist() == [1, 2]

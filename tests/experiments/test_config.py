@@ -5,9 +5,11 @@ import pytest
 from keras_emb.experiments.any_experiment import load_experiment
 from keras_emb.experiments.config import (
     METHODS,
+    DatasetConfig,
     ExperimentConfig,
     experiment_names,
 )
+from keras_emb.experiments.interactions import load_interactions
 from keras_emb.zoo.backbones import BACKBONES
 
 SHIPPED = {
@@ -111,6 +113,14 @@ def test_overrides_are_typed():
             "tuning_grid={dnis: [{search: 3}]}",
             ["`tuning_grid.dnis.search`", "mapping", "3"],
         ),
+        (
+            "tuning_grid={uniform: [{width: 1, learnign_rate: 1}]}",
+            ["Settings of uniform", "learning_rate", "learnign_rate"],
+        ),
+        (
+            "tuning_grid={uniform: [{learning_rate: 1}]}",
+            ["Settings of uniform must have", "width"],
+        ),
         ("tuning_grid={dnis: [3]}", ["`tuning_grid.dnis`", "mappings", "3"]),
         (
             "tuning_grid={dnis: [{search: {num_blocks: 0}}]}",
@@ -146,3 +156,9 @@ def test_wrong_files_get_one_clear_line(tmp_path):
         file.write_text(text)
         with pytest.raises(ValueError, match=words):
             ExperimentConfig.load(file)
+
+
+def test_options_of_a_data_set_do_not_repeat_what_stands_beside_them():
+    config = DatasetConfig("synthetic", options={"seed": 3})
+    with pytest.raises(ValueError, match="`dataset.options`.*Received: seed"):
+        load_interactions(config)

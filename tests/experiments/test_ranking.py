@@ -15,7 +15,11 @@ from keras_emb.evaluation import FullRanking
 from keras_emb.experiments.any_experiment import load_experiment
 from keras_emb.experiments.config import experiment_names
 from keras_emb.experiments.interactions import load_interactions
-from keras_emb.experiments.ranking import RankingExperimentConfig
+from keras_emb.experiments.ranking import (
+    RankingExperimentConfig,
+    ranking_bench,
+)
+from keras_emb.experiments.ranking.ranking_bench import RankingBench
 from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import validate_result
@@ -24,6 +28,7 @@ from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.tables import comparison_table, result_table
 from keras_emb.layers import find_tables
 from keras_emb.presets import EmbeddingSizeModel
+from keras_emb.search.ciess import AgentError
 
 NAME = "ciess_lightgcn_movielens_100k"
 SETTINGS = [
@@ -205,6 +210,57 @@ def test_a_killed_run_ends_as_if_it_had_not_been(run, tmp_path):
     assert set(trace) <= set((run / "history.csv").read_text().splitlines())
 
 
+def test_a_resumed_run_has_the_traces_of_searches_done_before(run, tmp_path):
+    out = tmp_path / "killed"
+    units = tmp_path / "killed.partial" / "work" / "units"
+    alone = ("methods=[ciess, pep]", "export.method=pep", "seeds=[0]")
+    process = _start(out, *alone)
+    while not any(units.glob("pep_*.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _finish(out, *alone)
+    _, *trace = (out / "history.csv").read_text().splitlines()
+    assert len(trace) == 2 * 2
+    assert (out / "plots" / "search.png").is_file()
+
+
+def test_what_came_before_a_training_is_counted(run):
+    baselines = _result(run)["baselines"]
+
+    def before(method):
+        (cell,) = baselines[method].values()
+        return set(cell["per_seed"][0]["seconds"]) - {"retrain", "evaluate"}
+
+    assert before("dense") == set()
+    assert before("truncated_uniform") == {"pretrain"}
+    assert before("pep") == {"search"}
+    assert before("ciess") == before("ciess_aligned") == {"pretrain", "search"}
+
+
+def test_a_share_that_pep_does_not_reach_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranking_bench, "_PEP_STEPS", 10)
+    config = load_experiment(
+        NAME, [*SETTINGS, "methods=[pep]", "export.method=pep", "trials=1"]
+    )
+    data = load_interactions(config.dataset)
+    news = []
+    bench = RankingBench(config, data, tmp_path, news.append)
+    with pytest.raises(ValueError, match="pep reached no mask of share 0.25"):
+        bench.run()
+    assert any("After 10 steps" in line for line in news)
+
+
+def test_the_extra_is_asked_for_before_anything_is_trained(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = load_experiment(NAME, SETTINGS)
+    with pytest.raises(AgentError, match=r"pip install keras_emb\[ciess\]"):
+        RankingBench(config, load_interactions(config.dataset), tmp_path, print)
+
+
 def test_experiments_of_the_zoo_can_be_read():
     names = [name for name in experiment_names() if name.startswith("ciess")]
     assert names
@@ -227,6 +283,10 @@ def test_experiments_of_the_zoo_can_be_read():
         ("searches.ciess.evaluator=guess", "`evaluator` of a search"),
         ("searches.ciess.exploration.noise=loud", "must be one of"),
         ("recipe.batch_size=0", "`batch_size` is out of range"),
+        ("trials=6", "`trials` must be at most 5 for"),
+        ("shares=[0.05, 0.001]", "`shares` must leave every row a coord"),
+        ("searches.ciess.evaluator_steps=0", "`evaluator_steps` of the"),
+        ("backbone.name=lightgnc", "`backbone.name` must be one of"),
     ],
 )
 def test_wrong_settings_are_refused(override, message):

@@ -37,6 +37,16 @@ def test_a_report_holds_every_figure_and_loads_nothing(run, tmp_path):
     assert not re.search(r"https?://", text)
 
 
+def test_a_column_may_have_diverged_altogether(run, tmp_path):
+    result = json.loads(RESULT.read_text())
+    for of_method in result["baselines"].values():
+        for cell in of_method.values():
+            cell["mean"]["test"]["mse"] = None
+    (run / "result.json").write_text(json.dumps(result))
+    text = write_report([run], tmp_path / "report.html").read_text()
+    assert "diverged" in text and 'class="best"' not in text
+
+
 def test_the_best_of_a_column_stands_out(run, tmp_path):
     text = write_report([run], tmp_path / "report.html").read_text()
     baselines = json.loads(RESULT.read_text())["baselines"]

@@ -39,8 +39,8 @@ def test_an_interrupted_run_is_continued_on_demand(tmp_path):
 
 def test_resume_refuses_another_config_and_names_the_key(tmp_path):
     out = tmp_path / "run"
-    with RunFolder(out, CONFIG):
-        pass
+    with RunFolder(out, CONFIG) as folder:
+        (folder.path / "unit.json").write_text("1")
     other = ExperimentConfig.load("demo", ["search.l1=0.5"])
     with pytest.raises(ValueError, match="`search.l1` is 0.5 now and was 0.0"):
         RunFolder(out, other, resume=True).__enter__()
@@ -53,6 +53,7 @@ def test_a_run_of_before_a_key_existed_is_continued(tmp_path):
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(x for x in lines if x != "task: rating\n"))
         assert len(path.read_text().splitlines()) == len(lines) - 1
+        (folder.path / "unit.json").write_text("1")
     with RunFolder(out, CONFIG, resume=True) as folder:
         assert not folder.is_complete
     other = dataclasses.replace(CONFIG, task="click")
@@ -106,3 +107,23 @@ def test_two_processes_cannot_share_a_run_and_a_dead_one_frees_it(tmp_path):
     with RunFolder(out, CONFIG, resume=True) as folder:
         folder.finish()
     assert out.is_dir()
+
+
+def test_a_mistake_before_any_work_leaves_nothing(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(ValueError, match="no data"), RunFolder(out, CONFIG):
+        (out.with_name("run.partial") / "work" / "units").mkdir(parents=True)
+        raise ValueError("no data")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_complete_run_holds_no_work(tmp_path):
+    out = tmp_path / "run"
+    with RunFolder(out, CONFIG) as folder:
+        folder.work.mkdir()
+        (folder.work / "unit.json").write_text("1")
+        folder.finish()
+    assert os.listdir(out) == ["config.yaml"]
+    (out / "work").mkdir()
+    with RunFolder(out, CONFIG, resume=True):
+        assert os.listdir(out) == ["config.yaml"]

@@ -424,3 +424,39 @@ def test_sizes_of_a_preset_go_to_another_backbone(tmp_path):
     small, report = compact(other, found)
     assert report.after.values == 4 * found.num_parameters
     assert find_tables(small)["user"].num_values == sizes.sizes("user").sum()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"metrics": {"mse": np.float32(0.7)}},
+        {"metrics": {"test": {"mse": 0.7}}, "budget": {"share": 0.1}},
+        {"budget": 0.1, "method": "mine"},
+    ],
+)
+def test_metadata_of_ones_own_make_a_card(metadata, tmp_path):
+    model = _factorization()
+    model.metadata = metadata
+    model.save_to_preset(tmp_path / "mine")
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert ("0.7000" in card) == ("metrics" in metadata)
+    EmbeddingSizeModel.from_preset(tmp_path / "mine")
+
+
+def test_metadata_must_be_plain(tmp_path):
+    model = _factorization()
+    model.metadata = {"model": object()}
+    with pytest.raises(ValueError, match="`metadata` must be plain values"):
+        model.save_to_preset(tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_that_inputs_share_have_no_raw_ids():
+    ids = {n: keras.Input((), dtype="int32", name=n) for n in ("a", "b")}
+    table = keras.layers.Embedding(9, 2)
+    model = keras.Model(
+        ids, keras.layers.Dot(1)([table(i) for i in ids.values()])
+    )
+    both = dict.fromkeys(ids, Vocabulary([1, 2]))
+    with pytest.raises(ValueError, match="table .* of .*'a', 'b'"):
+        EmbeddingSizeModel(model, both)

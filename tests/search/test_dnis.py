@@ -283,3 +283,10 @@ def test_what_cannot_be_searched_is_refused(data):
         search(features={"user": "visitor"}).fit(
             make(MatrixFactorization, data), data
         )
+
+
+def test_without_usages_rows_are_not_cut_to_a_prefix(data):
+    found = search()
+    assert found.fit(foreign(data), data).structure == "mask"
+    found = search(structure="prefix")
+    assert found.fit(foreign(data), data).structure == "prefix"

@@ -152,10 +152,12 @@ def test_never_overwrites_a_version(tmp_path):
     folder = export_for_serving(model, tmp_path)
     before = (folder / "saved_model.pb").read_bytes()
     with pytest.raises(ValueError, match="never overwritten"):
-        export_for_serving(model, tmp_path)
+        export_for_serving(model, tmp_path, version=1)
     assert (folder / "saved_model.pb").read_bytes() == before
-    export_for_serving(model, tmp_path, version=2)
-    assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
+    export_for_serving(model, tmp_path, version=9)
+    # The next one, whichever that is.
+    assert export_for_serving(model, tmp_path).name == "10"
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "9", "10"}
 
 
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):

@@ -435,3 +435,9 @@ def test_refuses_products_of_different_widths():
 def test_neumf_refuses_a_width_that_is_no_multiple_of_five():
     with pytest.raises(ValueError, match="multiple of 5"):
         NeuMF.from_sizes(users=3, items=3, embedding_dim=12)
+
+
+@pytest.mark.parametrize("kind", [MatrixFactorization, NeuMF])
+def test_a_misspelt_argument_is_refused(kind):
+    with pytest.raises(ValueError, match="no such argument.*hiden_units"):
+        kind.from_sizes(users=2, items=2, embedding_dim=5, hiden_units=[3])

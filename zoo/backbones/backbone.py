@@ -23,6 +23,9 @@ class Backbone(keras.Model):
         tables: Table layers by name.
         **kwargs: Arguments of `keras.Model`.
 
+    Raises:
+        ValueError: If it has no such argument.
+
     Attributes:
         regularized: By feature, the symbolic squared lengths, of shape
             `(batch,)`, that a penalty on a batch falls on; empty where
@@ -41,6 +44,13 @@ class Backbone(keras.Model):
         tables: Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
+        # Keras would take a misspelt argument without a word.
+        unknown = sorted(kwargs.keys() - {"name", "trainable", "dtype"})
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has no such argument. "
+                f"Received: {', '.join(unknown)}"
+            )
         super().__init__(inputs=dict(inputs), outputs=outputs, **kwargs)
         self.tables = dict(tables)
         self.regularized: dict[str, Any] = {}

@@ -63,7 +63,7 @@ class AblationConfig:
                 f"label. Received: variants={self.variants}"
             )
         for label in self.variants:
-            self.variant(str(label))
+            self.variant(label)
 
     def variant(self, label: str) -> ExperimentConfig:
         """The experiment of one variant.

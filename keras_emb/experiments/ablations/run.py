@@ -2,7 +2,6 @@
 
 import logging
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from keras_emb.experiments.run_folder import RunFolder
 __all__ = ["run_ablation"]
 
 _logger = logging.getLogger(__name__)
-_WORK = "work"
 
 
 def run_ablation(
@@ -53,7 +51,7 @@ def run_ablation(
     with RunFolder(out, config, resume=resume) as folder:
         if folder.is_complete:
             return dict(read_json(folder.path / "result.json"))
-        work = folder.path / _WORK
+        work = folder.work
         results = {}
         for label in config.variants:
             report(f"variant {label}")
@@ -69,7 +67,6 @@ def run_ablation(
         write_json(folder.path / "result.json", result)
         (folder.path / "plots").mkdir(exist_ok=True)
         plot_quality(result, folder.path / "plots" / "quality.png")
-        shutil.rmtree(work)
         folder.finish()
     return result
 

@@ -14,6 +14,7 @@ from keras_emb.experiments.config import (
     read_experiment,
 )
 from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.search.ciess import Exploration, Td3Settings
 from keras_emb.training import PairwiseRecipe
 
@@ -67,6 +68,13 @@ class CiessConfig:
                     f"{', '.join(allowed)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
+        least = 1 if self.evaluator == "retrain" else 0
+        if self.evaluator_steps < least:
+            raise ValueError(
+                f"`evaluator_steps` of the evaluator {self.evaluator} must be "
+                f"at least {least}. "
+                f"Received: evaluator_steps={self.evaluator_steps}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +160,16 @@ class RankingExperimentConfig:
                     f"`{name}` is out of range. "
                     f"Received: {name}={getattr(self, name)}"
                 )
+        for method in set(self.methods) - {*self.searches}:
+            # Too many trials would show after hours.
+            ranking_trials(method, self.trials)
+        narrowest = 1 / self.backbone.embedding_dim
+        if {*self.searches} & {*self.methods} and min(self.shares) < narrowest:
+            raise ValueError(
+                "`shares` must leave every row a coordinate where sizes are "
+                f"searched, {narrowest:.4g} of the parameters. "
+                f"Received: shares={list(self.shares)}"
+            )
         if self.export.method not in self.methods or (
             self.export.method != "dense"
             and self.export.share not in self.shares

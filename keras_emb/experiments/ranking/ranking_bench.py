@@ -33,7 +33,9 @@ from keras_emb.search.ciess import (
     list_quality,
     sizes_of_tables,
 )
+from keras_emb.search.ciess.agent_process import require_agents
 from keras_emb.training import (
+    PairwiseRecipe,
     PairwiseTrainer,
     TrainingRecord,
     apply_assignment,
@@ -87,7 +89,9 @@ class RankingBench:
         self._models: dict[str, Any] = {}
         self._models_seed: int | None = None
         self._searches: dict[str, CIESS] = {}
-        self._seconds: dict[str, float] = {}
+        if set(config.searches) & set(config.methods):
+            # Before hours of training that come first.
+            require_agents()
         (folder / "units").mkdir(parents=True, exist_ok=True)
 
     @property
@@ -97,8 +101,11 @@ class RankingBench:
 
     @property
     def searches(self) -> Mapping[str, CIESS]:
-        """The searches done, by method."""
-        return self._searches
+        """The searches of the experiment's methods, done, by method."""
+        methods = [
+            m for m in self._config.methods if m in self._config.searches
+        ]
+        return {method: self.search(method) for method in methods}
 
     def run(self) -> list[dict[str, Any]]:
         """Does all units.
@@ -121,11 +128,20 @@ class RankingBench:
                 found = []
                 for trial in trials:
                     unit = Unit(method, share, seed, trial)
+                    if not self._is_possible(unit):
+                        self._report(f"{unit.name}: no mask is so small")
+                        continue
                     found.append((self.record(unit), trial))
                     quality = _quality(found[-1][0])
                     self._report(
                         f"{method} {share:g} seed {seed} trial {trial}: "
                         f"validation quality {quality:.4f}"
+                    )
+                if not found:
+                    raise ValueError(
+                        f"{method} reached no mask of share {share:g}: leave "
+                        "it out of `methods`, or try more `trials`. "
+                        f"Received: trials={self._config.trials}"
                     )
                 record, trial = max(found, key=lambda one: _quality(one[0]))
                 self._chosen[method, share] = trial
@@ -139,7 +155,7 @@ class RankingBench:
 
     def record(self, unit: Unit) -> dict[str, Any]:
         """The figures of one unit, from its file if it has been done."""
-        path = self._folder / "units" / f"{unit.name}.json"
+        path = self._record_path(unit)
         if path.exists():
             return dict(read_json(path))
         model, assignment, training = self.build(unit)
@@ -158,11 +174,12 @@ class RankingBench:
             "bytes": {
                 "values": after.values,
                 "index": after.index,
+                "graph": after.graph,
                 "dense_layers": after.dense_layers,
                 "total": after.total,
             },
             "seconds": {
-                **self._preparation_seconds(unit.method),
+                **self._preparation_seconds(unit),
                 "retrain": training.seconds,
                 "evaluate": time.monotonic() - started,
             },
@@ -205,22 +222,8 @@ class RankingBench:
         self, unit: Unit, checkpoint: Mapping[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         """Masks from trained thresholds, trained from the first values."""
-        trial = self._trial(unit)
-
-        def make() -> PEP:
-            search = PEP(
-                self._config.shares,
-                recipe=self._config.recipe,
-                max_steps=_PEP_STEPS,
-                seed=unit.seed,
-                **trial,
-            )
-            search.fit(self._backbone(unit.seed), self._interactions)
-            return search
-
-        search: PEP = self._kept(f"pep_{unit.trial}", unit.seed, make)
-        assignment = search.assign(unit.share)
-        model = apply_assignment(search.model, assignment)
+        assignment = self._pep_masks(unit)[unit.share]
+        model = apply_assignment(self._backbone(unit.seed), assignment)
         trainer = PairwiseTrainer(
             model,
             BipartiteGraph.from_interactions(self._interactions),
@@ -236,6 +239,47 @@ class RankingBench:
         )
         return model, assignment, training
 
+    def _pep_masks(self, unit: Unit) -> dict[float, SizeAssignment]:
+        """The masks a search of PEP has reached, by share."""
+        masks: dict[float, SizeAssignment] = self._kept(
+            f"pep_{unit.trial}", unit.seed, lambda: self._search_pep(unit)
+        )
+        return masks
+
+    def _search_pep(self, unit: Unit) -> dict[float, SizeAssignment]:
+        folder = self._folder / "states" / f"pep_{unit.trial}_seed{unit.seed}"
+        done = folder / "done.json"
+        if not done.exists():
+            search = PEP(
+                self._config.shares,
+                recipe=self._config.recipe,
+                max_steps=_PEP_STEPS,
+                seed=unit.seed,
+                **self._trial(unit),
+            )
+            started = time.monotonic()
+            try:
+                search.fit(self._backbone(unit.seed), self._interactions)
+            except RuntimeError as error:
+                self._report(f"{unit.name}: {error}")
+            folder.mkdir(parents=True, exist_ok=True)
+            for budget in search.reached:
+                masks = search.assign(budget)
+                masks.save(folder / f"{budget.share:g}.npz")
+            write_json(done, {"seconds": time.monotonic() - started})
+        return {
+            share: SizeAssignment.load(folder / f"{share:g}.npz")
+            for share in self._config.shares
+            if (folder / f"{share:g}.npz").exists()
+        }
+
+    def _is_possible(self, unit: Unit) -> bool:
+        return (
+            unit.method != "pep"
+            or self._record_path(unit).exists()
+            or unit.share in self._pep_masks(unit)
+        )
+
     def search(self, method: str) -> CIESS:
         """The search of a method, done or read from its finished state."""
         if method not in self._searches:
@@ -249,9 +293,10 @@ class RankingBench:
             evaluator: Any = AlignedEvaluator(
                 pretrained,
                 self._interactions,
-                config.recipe,
+                self._recipe(config.aligned_rate),
                 fine_tuning_steps=settings.evaluator_steps,
                 alignment_power=config.alignment_power,
+                cutoffs=config.cutoffs,
             )
         else:
             evaluator = RetrainEvaluator(
@@ -259,11 +304,11 @@ class RankingBench:
                 self._interactions,
                 config.recipe,
                 steps=settings.evaluator_steps,
+                cutoffs=config.cutoffs,
             )
         search = CIESS(
             min(config.shares),
             evaluator=evaluator,
-            d_max=config.backbone.embedding_dim,
             episodes=config.episodes,
             iterations=config.iterations,
             memory_weight=config.memory_weight,
@@ -282,17 +327,12 @@ class RankingBench:
                     f"score {entry['score']:.4f}"
                 )
 
-        started = time.monotonic()
         search.explore(
             self._interactions.popularity,
             checkpoint_dir=self._folder / "states" / method,
             checkpoint_seconds=self._checkpoint_seconds,
             on_step=news,
         )
-        path = self._folder / "states" / method / "seconds.json"
-        if not path.exists():
-            write_json(path, {"seconds": time.monotonic() - started})
-        self._seconds[method] = read_json(path)["seconds"]
         return search
 
     def _sizes(self, unit: Unit) -> Sizes:
@@ -337,10 +377,7 @@ class RankingBench:
             lambda: SizedRecommender(
                 self._model(kind, seed),
                 self._interactions,
-                dataclasses.replace(
-                    self._config.recipe,
-                    learning_rate=self._config.recipe.learning_rate * rate,
-                ),
+                self._recipe(rate),
                 self._config.cutoffs,
             ),
         )
@@ -377,15 +414,18 @@ class RankingBench:
         """A full-size recommender: at its best, or trained past it."""
         recommender = self._recommender("fresh", seed, 1.0)
         recommender.start(recommender.full_sizes, seed)
-        name = "dense" if validated else "pretrained"
+        name = f"{'dense' if validated else 'pretrained'}_seed{seed}"
         training = recommender.train(
             seed,
             max_steps=None if validated else self._config.pretrain_steps,
             validated=validated,
-            checkpoint=self._folder / "states" / f"{name}_seed{seed}.npz",
+            checkpoint=self._folder / "states" / f"{name}.npz",
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        self._seconds[name] = training.seconds
+        write_json(
+            self._folder / "states" / f"{name}.json",
+            {"seconds": training.seconds},
+        )
         model = self._backbone(seed)
         for own, new in zip(
             model.trainable_variables,
@@ -394,6 +434,15 @@ class RankingBench:
         ):
             own.assign(new.value)
         return model
+
+    def _recipe(self, rate: float) -> PairwiseRecipe:
+        recipe = self._config.recipe
+        return dataclasses.replace(
+            recipe, learning_rate=recipe.learning_rate * rate
+        )
+
+    def _record_path(self, unit: Unit) -> Path:
+        return self._folder / "units" / f"{unit.name}.json"
 
     def _backbone(self, seed: int) -> keras.Model:
         return build_ranking_backbone(
@@ -419,13 +468,32 @@ class RankingBench:
             for share in ((1.0,) if method == "dense" else self._config.shares)
         ]
 
-    def _preparation_seconds(self, method: str) -> dict[str, float]:
+    def _preparation_seconds(self, unit: Unit) -> dict[str, float]:
+        """What was spent, once, before a unit's own training."""
+        states = self._folder / "states"
+        if unit.method == "pep":
+            folder = states / f"pep_{unit.trial}_seed{unit.seed}"
+            return {"search": _seconds(folder / "done.json")}
+        settings = self._config.searches.get(unit.method)
+        names = []
+        if self._starts_aligned(unit.method):
+            names.append(f"pretrained_seed{unit.seed}")
+        if settings is not None:
+            kind = "pretrained" if settings.evaluator == "aligned" else "dense"
+            names.append(f"{kind}_seed{self.first_seed}")
         seconds = {}
-        if self._starts_aligned(method):
-            seconds["pretrain"] = self._seconds.get("pretrained", 0.0)
-        if method in self._seconds:
-            seconds["search"] = self._seconds[method]
+        if names:
+            seconds["pretrain"] = sum(
+                _seconds(states / f"{name}.json")
+                for name in dict.fromkeys(names)
+            )
+        if settings is not None:
+            seconds["search"] = self.search(unit.method).seconds
         return seconds
+
+
+def _seconds(path: Path) -> float:
+    return float(read_json(path)["seconds"])
 
 
 def _quality(record: Mapping[str, Any]) -> float:

@@ -33,7 +33,6 @@ from keras_emb.serving import export_for_serving
 __all__ = ["run_ranking_experiment"]
 
 _logger = logging.getLogger(__name__)
-_WORK = "work"
 
 
 def run_ranking_experiment(
@@ -73,7 +72,7 @@ def run_ranking_experiment(
         bench = RankingBench(
             config,
             interactions,
-            folder.path / _WORK,
+            folder.work,
             report,
             checkpoint_seconds,
         )
@@ -82,7 +81,6 @@ def run_ranking_experiment(
         result = _write_artifacts(
             config, interactions, bench, records, folder.path
         )
-        shutil.rmtree(folder.path / _WORK)
         folder.finish()
     return result
 

@@ -31,7 +31,6 @@ from keras_emb.serving import export_for_serving
 __all__ = ["run_stream_experiment"]
 
 _logger = logging.getLogger(__name__)
-_WORK = "work"
 
 
 def run_stream_experiment(
@@ -71,14 +70,13 @@ def run_stream_experiment(
         bench = StreamBench(
             config,
             stream,
-            folder.path / _WORK,
+            folder.work,
             report,
             checkpoint_seconds,
         )
         records = bench.run()
         report("exporting")
         result = _write_artifacts(config, stream, bench, records, folder.path)
-        shutil.rmtree(folder.path / _WORK)
         folder.finish()
     return result
 

@@ -18,6 +18,7 @@ from keras_emb.layers import (
     MultiSizeEmbedding,
     find_tables,
     replace_tables,
+    table_rows,
 )
 from keras_emb.optimizers import SparseAdam
 from keras_emb.search.autodim.field_sizes import (
@@ -28,7 +29,6 @@ from keras_emb.search.autoemb.within_bytes import within_bytes
 from keras_emb.training import (
     Objective,
     PairedBatches,
-    ShuffledBatches,
     TrainingRecipe,
     TrainingRecord,
     train,
@@ -137,7 +137,7 @@ class AutoDim:
             if table.output_dim > 1
         }
         self._shapes = {
-            name: (int(table.vocabulary_size), int(table.output_dim))
+            name: (table_rows(table), int(table.output_dim))
             for name, table in tables.items()
         }
         dims = self.dims or _default_dims(self._shapes)
@@ -155,22 +155,22 @@ class AutoDim:
             outer_optimizer=keras.optimizers.Adam(self.selection_learning_rate),
             loss=self.objective.loss,
         )
-        parts = (interactions.train, interactions.validation)
-        batches = PairedBatches(
-            *(
-                ShuffledBatches(
-                    part.features,
-                    part.label,
-                    batch_size=self.recipe.batch_size,
-                    seed=self.seed + number,
-                )
-                for number, part in enumerate(parts, start=1)
-            )
+        train_batches = self.objective.batches(
+            interactions,
+            "train",
+            batch_size=self.recipe.batch_size,
+            seed=self.seed + 1,
+        )
+        validation_batches = self.objective.batches(
+            interactions,
+            "validation",
+            batch_size=self.recipe.batch_size,
+            seed=self.seed + 2,
         )
         self.trace: TrainingRecord = train(
             bilevel,
-            batches,
-            interactions.validation,
+            PairedBatches(train_batches, validation_batches),
+            self.objective.watched(interactions),
             dataclasses.replace(
                 self.recipe,
                 max_epochs=self.search_epochs,
@@ -186,6 +186,7 @@ class AutoDim:
                 "selection_learning_rate": self.selection_learning_rate,
             },
             on_epoch=on_epoch,
+            keep_start=False,
         )
         self._searched_dims = [int(dim) for dim in dims]
         alpha = ops.convert_to_numpy(ops.softmax(selection.logits.value))
@@ -258,7 +259,7 @@ def _with_candidates(
         if name not in names:
             return layer
         candidates = MultiSizeEmbedding(
-            layer.vocabulary_size,
+            table_rows(layer),
             dims,
             layer.output_dim,
             activation=None,

@@ -12,6 +12,7 @@ from keras_emb.layers import (
     SoftSizeEmbedding,
     find_tables,
     replace_tables,
+    table_rows,
 )
 
 __all__ = ["add_candidates"]
@@ -70,7 +71,7 @@ def add_candidates(
     def make(name: str, layer: Any) -> Any:
         if layer.output_dim == 1:
             return layer
-        rows = getattr(layer, "vocabulary_size", None) or layer.input_dim
+        rows = table_rows(layer)
         weigh: Any = (
             PopularityController(len(dims), **(controller_options or {}))
             if controller == "popularity"

@@ -11,9 +11,26 @@ from typing import Any
 
 from keras_emb.search.ciess.agent_error import AgentError
 
-__all__ = ["AgentProcess"]
+__all__ = ["AgentProcess", "require_agents"]
 
 _NEEDED = ("tf_agents", "tf_keras", "tensorflow_probability", "tensorboard")
+
+
+def require_agents() -> None:
+    """Makes sure that TF-Agents is installed, without importing it.
+
+    Raises:
+        AgentError: If it is not.
+    """
+    missing = [
+        name for name in _NEEDED if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise AgentError(
+            "CIESS needs TF-Agents and what belongs to it: "
+            "pip install keras_emb[ciess]. "
+            f"Received: no module named {', '.join(missing)}"
+        )
 
 
 class AgentProcess:
@@ -38,15 +55,7 @@ class AgentProcess:
     """
 
     def __init__(self, **settings: Any) -> None:
-        missing = [
-            name for name in _NEEDED if importlib.util.find_spec(name) is None
-        ]
-        if missing:
-            raise AgentError(
-                "CIESS needs TF-Agents and what belongs to it: "
-                "pip install keras_emb[ciess]. "
-                f"Received: no module named {', '.join(missing)}"
-            )
+        require_agents()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._connection, theirs = multiprocessing.Pipe()
         try:

@@ -1,6 +1,6 @@
 """Values sizes by cutting one trained, aligned recommender: our step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -33,6 +33,7 @@ class AlignedEvaluator(RecommenderEvaluator):
         fine_tuning_steps: Steps of training that a candidate gets.
         alignment_power: Power of the popularity that weighs the rows where
             tables are aligned.
+        cutoffs: Lengths of the lists that quality is the mean over.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class AlignedEvaluator(RecommenderEvaluator):
         *,
         fine_tuning_steps: int = 0,
         alignment_power: float = 0.5,
+        cutoffs: Sequence[int] = (5, 10, 20),
     ) -> None:
         if fine_tuning_steps < 0:
             raise ValueError(
@@ -56,7 +58,13 @@ class AlignedEvaluator(RecommenderEvaluator):
                 for name, counts in interactions.popularity.items()
             },
         )
-        super().__init__(SizedRecommender(aligned, interactions, recipe))
+        super().__init__(
+            SizedRecommender(aligned, interactions, recipe, cutoffs),
+            model,
+            recipe,
+            fine_tuning_steps,
+        )
+        self.fingerprint["alignment_power"] = alignment_power
         self.fine_tuning_steps = fine_tuning_steps
 
     def evaluate(

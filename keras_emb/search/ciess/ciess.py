@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import numbers
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -69,7 +70,8 @@ class CIESS:
     Args:
         budget: Share of the parameters to keep, or bytes.
         evaluator: What values sizes; see `Evaluator`.
-        d_max: Full width, at least 2.
+        d_max: Full width, at least 2: that of the evaluator's recommender,
+            or 128 where it does not say.
         episodes: Number of episodes, each from full size.
         iterations: Iterations of an episode.
         memory_weight: Lambda, what size costs in the reward.
@@ -95,7 +97,7 @@ class CIESS:
         budget: Budget | float | int,
         *,
         evaluator: Evaluator,
-        d_max: int = 128,
+        d_max: int | None = None,
         episodes: int = 30,
         iterations: int = 10,
         memory_weight: float = 0.4,
@@ -107,6 +109,14 @@ class CIESS:
         policies: str | Path | None = None,
         seed: int = 0,
     ) -> None:
+        own = getattr(evaluator, "d_max", d_max)
+        if d_max is None:
+            d_max = _WIDTH if own is None else own
+        elif own != d_max:
+            raise ValueError(
+                f"`d_max` must be the width of the evaluator's recommender, "
+                f"{own}. Received: d_max={d_max}"
+            )
         for name, value, least in (
             ("d_max", d_max, 2),
             ("episodes", episodes, 1),
@@ -115,7 +125,7 @@ class CIESS:
             ("num_averaged", num_averaged, 0),
             ("seed", seed, 0),
         ):
-            if value != int(value) or value < least:
+            if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(
                     f"`{name}` must be an integer of at least {least}. "
                     f"Received: {name}={value}"
@@ -143,6 +153,9 @@ class CIESS:
         self.td3 = td3 or Td3Settings()
         self.policies = str(policies) if policies is not None else None
         self.seed = seed
+        self.record: list[Candidate] = []
+        self.trace: list[dict[str, Any]] = []
+        self.seconds = 0.0
 
     def fit(
         self,
@@ -192,7 +205,8 @@ class CIESS:
         """Searches without choosing.
 
         Afterwards `record` holds every candidate tried, `trace` what each
-        iteration brought.
+        iteration brought, `seconds` how long it took, interruptions left
+        out.
 
         Args:
             popularity: As `fit` takes it.
@@ -220,8 +234,9 @@ class CIESS:
         problem.full_quality = self._state.full_quality
         if len(self._state.record) < self.episodes * self.iterations:
             self._search(problem, checkpoint_seconds, on_step)
-        self.record: list[Candidate] = self._state.record
-        self.trace: list[dict[str, Any]] = self._state.trace
+        self.record = self._state.record
+        self.trace = self._state.trace
+        self.seconds = self._state.seconds
 
     def candidates(self, budget: Budget | float | int) -> list[Candidate]:
         """The best of what the search tried within a budget.
@@ -238,8 +253,10 @@ class CIESS:
             At most `num_candidates`, the best first.
 
         Raises:
-            ValueError: If the budget has no room for a coordinate a row.
+            ValueError: If the budget has no room for a coordinate a row, or
+                nothing was searched yet.
         """
+        self._check_explored()
         budget = Budget.of(budget)
         check_reachable(self._rows, self.d_max, budget)
         best = best_candidates(
@@ -257,10 +274,12 @@ class CIESS:
             budget: Share of the parameters, or bytes.
 
         Returns:
-            Sizes within the budget.
+            Sizes within the budget. Their `origin` has the seed they were
+            retrained with, which the evaluator's `build` uses again.
 
         Raises:
-            ValueError: If the budget has no room for a coordinate a row.
+            ValueError: If the budget has no room for a coordinate a row, or
+                nothing was searched yet.
         """
         budget = Budget.of(budget)
         candidates = self.candidates(budget)
@@ -273,6 +292,7 @@ class CIESS:
             "seed": self.seed,
             "scores": scores,
             "averaged": averaged,
+            "retrain_seed": self._retrain_seed,
             "shrunk": not averaged and best.digest not in tried,
         }
         if origin["shrunk"]:
@@ -294,9 +314,17 @@ class CIESS:
         Args:
             folder: Where to write.
         """
+        self._check_explored()
         with self._agents() as agents:
             agents.call("save_policies", self._state.policies, str(folder))
         describe_policies(folder, self._rows, self.td3.hidden_units)
+
+    def _check_explored(self) -> None:
+        if not self.record:
+            raise ValueError(
+                "`fit` or `explore` must come first. Received: a search that "
+                "has tried nothing"
+            )
 
     def _search(
         self,
@@ -305,6 +333,7 @@ class CIESS:
         on_step: Callable[[dict[str, Any]], None] | None,
     ) -> None:
         state = self._state
+        started = time.monotonic() - state.seconds
         with self._agents() as agents:
             if state.agents:
                 agents.call("restore", state.agents)
@@ -322,6 +351,7 @@ class CIESS:
                     # A search that is over needs no more to go on with.
                     state.agents = {} if last else agents.call("state")
                     state.policies = agents.call("policies")
+                    state.seconds = time.monotonic() - started
                     state.save()
                     saved = time.monotonic()
                 if on_step is not None:
@@ -369,12 +399,15 @@ class CIESS:
     def _retrained(self, candidate: Candidate) -> float:
         scores = self._state.scores
         if candidate.digest not in scores:
-            total = self.episodes * self.iterations
             scores[candidate.digest] = float(
-                self.evaluator.retrain(candidate.sizes, self._seed_of(total))
+                self.evaluator.retrain(candidate.sizes, self._retrain_seed)
             )
             self._state.save()
         return scores[candidate.digest]
+
+    @property
+    def _retrain_seed(self) -> int:
+        return self._seed_of(self.episodes * self.iterations)
 
     def _seed_of(self, step: int) -> int:
         sequence = np.random.SeedSequence([self.seed, step, 1])
@@ -409,10 +442,14 @@ class CIESS:
             "td3": repr(self.td3),
             "policies": self.policies,
             "seed": self.seed,
+            "evaluator": getattr(self.evaluator, "fingerprint", None),
         }
 
 
 _LOGGER = logging.getLogger(__name__)
+
+# The paper's full width.
+_WIDTH = 128
 
 
 def _counts(side: str, popularity: Any) -> np.ndarray:

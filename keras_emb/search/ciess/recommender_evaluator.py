@@ -1,7 +1,10 @@
 """What evaluators that train a recommender have in common."""
 
 import abc
+import dataclasses
+import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +12,7 @@ import numpy as np
 from keras_emb.compression import SizeAssignment
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
+from keras_emb.training import PairwiseRecipe
 
 __all__ = ["RecommenderEvaluator"]
 
@@ -22,11 +26,37 @@ class RecommenderEvaluator(abc.ABC):
 
     Args:
         recommender: It starts from the weights of the full-size model.
+        model: The full-size model as it was given.
+        recipe: How recommenders are trained.
+        steps: Steps of training that a candidate gets.
+
+    Attributes:
+        d_max: Width of the full-size model.
+        fingerprint: What a search to be resumed must have in common with the
+            one that was interrupted.
     """
 
-    def __init__(self, recommender: SizedRecommender) -> None:
+    def __init__(
+        self,
+        recommender: SizedRecommender,
+        model: keras.Model,
+        recipe: PairwiseRecipe,
+        steps: int,
+    ) -> None:
         self.recommender = recommender
         self.d_max = recommender.d_max
+        # Not of the recommender's weights: their last bits may depend on the
+        # number of cores that have turned them.
+        digest = hashlib.sha256()
+        for weight in model.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
+        self.fingerprint: dict[str, Any] = {
+            "evaluator": type(self).__name__,
+            "weights": digest.hexdigest(),
+            "recipe": dataclasses.asdict(recipe),
+            "steps": steps,
+            "cutoffs": list(recommender.cutoffs),
+        }
 
     def full_size(self) -> Evaluation:
         """The given recommender's quality."""
@@ -46,17 +76,23 @@ class RecommenderEvaluator(abc.ABC):
         """Quality after training to convergence, see `Evaluator`."""
 
     def build(
-        self, sizes: Mapping[str, np.ndarray] | SizeAssignment, seed: int = 0
+        self,
+        sizes: Mapping[str, np.ndarray] | SizeAssignment,
+        seed: int | None = None,
     ) -> keras.Model:
         """The recommender that `retrain` scores.
 
         Args:
             sizes: Sizes by side.
-            seed: As for `retrain`.
+            seed: As for `retrain`; by default the one that `CIESS` has
+                retrained these sizes with, or 0.
 
         Returns:
             A model of its own at these sizes, for `compact` with
             `sizes_of_tables(model, sizes)`.
         """
+        if seed is None:
+            origin = getattr(sizes, "origin", None) or {}
+            seed = int(origin.get("retrain_seed", 0))
         self.retrain(sizes, seed)
         return self.recommender.copy()

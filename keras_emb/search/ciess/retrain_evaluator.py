@@ -1,6 +1,6 @@
 """Values sizes by training a recommender anew, as the paper does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -30,6 +30,7 @@ class RetrainEvaluator(RecommenderEvaluator):
         interactions: Training and validation examples.
         recipe: How recommenders are trained to convergence.
         steps: Steps of training that a candidate gets.
+        cutoffs: Lengths of the lists that quality is the mean over.
     """
 
     def __init__(
@@ -39,12 +40,18 @@ class RetrainEvaluator(RecommenderEvaluator):
         recipe: PairwiseRecipe,
         *,
         steps: int = 250,
+        cutoffs: Sequence[int] = (5, 10, 20),
     ) -> None:
         if steps < 1:
             raise ValueError(
                 f"`steps` must be at least 1. Received: steps={steps}"
             )
-        super().__init__(SizedRecommender(model, interactions, recipe))
+        super().__init__(
+            SizedRecommender(model, interactions, recipe, cutoffs),
+            model,
+            recipe,
+            steps,
+        )
         self.steps = steps
 
     def evaluate(

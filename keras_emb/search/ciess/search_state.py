@@ -35,6 +35,7 @@ class SearchState:
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.scores: dict[str, float] = {}
+        self.seconds = 0.0
         self.full_quality: np.ndarray | None = None
         self.agents: dict[str, np.ndarray] = {}
         self.policies: dict[str, np.ndarray] = {}
@@ -68,6 +69,7 @@ class SearchState:
                 "fingerprint": self.fingerprint,
                 "trace": self.trace,
                 "scores": self.scores,
+                "seconds": self.seconds,
             },
         )
 
@@ -81,7 +83,7 @@ class SearchState:
             return
         arrays, values = self._checkpoint.load()
         found = values["fingerprint"]
-        other = [k for k in self.fingerprint if self.fingerprint[k] != found[k]]
+        other = [k for k, v in self.fingerprint.items() if v != found.get(k)]
         if other:
             raise ValueError(
                 "`checkpoint_dir` must hold the state of the same search; "
@@ -93,6 +95,7 @@ class SearchState:
         self.policies = _part(arrays, "policies")
         self.trace = values["trace"]
         self.scores = values["scores"]
+        self.seconds = values["seconds"]
         sizes = _part(arrays, "sizes")
         self.record = [
             Candidate(

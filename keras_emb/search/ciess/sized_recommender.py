@@ -130,7 +130,7 @@ class SizedRecommender:
             model, sizes_of_tables(model, self.full_sizes)
         )
         self._interactions = interactions
-        self._cutoffs = tuple(cutoffs)
+        self.cutoffs = tuple(cutoffs)
         self._ranking = FullRanking(interactions, "validation", cutoffs)
         self._graph = BipartiteGraph.from_interactions(interactions)
         self._recipe = recipe
@@ -211,7 +211,7 @@ class SizedRecommender:
     def evaluation(self) -> Evaluation:
         """Quality of every user and item on validation, and of the whole."""
         result = self._ranking(self.model)
-        quality = quality_of_entities(result, self._interactions, self._cutoffs)
+        quality = quality_of_entities(result, self._interactions, self.cutoffs)
         return Evaluation(quality, list_quality(result.metrics))
 
     def _validate(self, model: keras.Model) -> dict[str, float]:
@@ -227,7 +227,8 @@ class SizedRecommender:
             for table in find_tables(self.model).values()
         )
         # Few widths, so that few models are traced.
-        return min(-int(-widest // _WIDTH_STEP) * _WIDTH_STEP, self.d_max)
+        width = -int(-max(widest, 1.0) // _WIDTH_STEP) * _WIDTH_STEP
+        return min(width, self.d_max)
 
     def _trainer_of_width(self, width: int) -> PairwiseTrainer:
         if width not in self._trainers:

@@ -157,12 +157,12 @@ def average_candidate(
     reach = max(np.log(_NEAR), float(np.sort(distance)[:count].max()))
     near = [c for c, d in zip(record, distance, strict=True) if d <= reach]
     chosen = sorted(near, key=lambda c: -c.quality)[:count]
-    sizes = scaled_sizes(
+    sizes = _proportional(
         {
             side: np.mean([c.sizes[side] / c.mean_size for c in chosen], axis=0)
             for side in sides
         },
-        dims,
+        d_max,
         budget,
     )
     return Candidate(
@@ -190,14 +190,29 @@ def shrink(candidate: Candidate, d_max: int, budget: Budget) -> Candidate:
         The same proportions within the budget; its quality is the
         original's.
     """
-    dims = dict.fromkeys(candidate.sizes, d_max)
-    total = sum(len(s) * d_max for s in candidate.sizes.values())
+    sizes = _proportional(candidate.sizes, d_max, budget)
+    return Candidate(
+        {side: sizes.sizes(side) for side in candidate.sizes},
+        candidate.quality,
+        candidate.score,
+    )
+
+
+def _proportional(
+    proportions: Mapping[str, np.ndarray], d_max: int, budget: Budget
+) -> SizeAssignment:
+    """Sizes of given proportions, at least 1, as large as a budget allows."""
+    dims = dict.fromkeys(proportions, d_max)
+    if budget.num_bytes is None:
+        return scaled_sizes(proportions, dims, budget)
+    total = sum(len(rows) * d_max for rows in proportions.values())
 
     def scaled(parameters: int) -> SizeAssignment:
         share = Budget(share=parameters / total)
-        return scaled_sizes(candidate.sizes, dims, share)
+        return scaled_sizes(proportions, dims, share)
 
-    # The lower end, one coordinate a row, fits; an index costs bytes too.
+    # Uneven rows need an index: one coordinate a row may fit where fewer
+    # parameters do not, so the search for the limit starts there.
     low, high = total // d_max, total + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -205,12 +220,7 @@ def shrink(candidate: Candidate, d_max: int, budget: Budget) -> Candidate:
             low = middle
         else:
             high = middle
-    sizes = scaled(low)
-    return Candidate(
-        {side: sizes.sizes(side) for side in candidate.sizes},
-        candidate.quality,
-        candidate.score,
-    )
+    return scaled(low)
 
 
 def _narrowest(rows: Mapping[str, int], d_max: int) -> SizeAssignment:

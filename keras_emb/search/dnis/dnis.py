@@ -82,7 +82,8 @@ class DNIS:
         budget: Share of the tables' parameters to keep, or bytes.
         num_blocks: Number L of popularity blocks of equal count.
         block_sizes: Rows of each block, the most popular first, instead.
-        recipe: Rates and batch size; `max_epochs` bounds the warm start.
+        recipe: Rates and batch size.
+        warm_start_epochs: Most epochs of the training before the search.
         search_epochs: Most epochs of the search; one ends with the
             validation examples.
         selection_learning_rate: Step of an average weight of selection.
@@ -101,7 +102,8 @@ class DNIS:
             quantile.
         structure: `"prefix"` keeps the leading coordinates of a row and
             needs no index; `"mask"` is the paper's unstructured result. By
-            default a prefix after alignment, a mask without.
+            default a prefix after alignment, a mask without, or where it is
+            not known how the model uses its tables.
         usages: How tables are used, for `align` on foreign models.
         features: Input feature of each table, for models it cannot be read
             from.
@@ -172,7 +174,7 @@ class DNIS:
         self.align = align
         self.alignment_power = alignment_power
         self.threshold_power = threshold_power
-        self.structure = structure or ("prefix" if align else "mask")
+        self.structure = structure
         self.usages = usages
         self.features = features
         self.objective = objective or Objective()
@@ -275,16 +277,16 @@ class DNIS:
             Sizes within the budget.
         """
         values = {name: table_values(t) for name, t in self._tables().items()}
+        aligned = self.align and bool(known_usages(self.merged, self.usages))
         assignment = threshold_assignment(
             values,
             budget,
-            self.structure,
+            self.structure or ("prefix" if aligned else "mask"),
             entry_weights(
                 values,
                 self.importance,
                 power=self.threshold_power,
-                aligned=self.align
-                and bool(known_usages(self.merged, self.usages)),
+                aligned=aligned,
             ),
         )
         return assignment.with_origin(

@@ -109,6 +109,7 @@ class PEP:
         SoftThresholdEmbedding(1, 1, **self.thresholds)
         self.loss = loss
         self.seed = seed
+        self._found: dict[Budget, SizeAssignment] = {}
 
     def fit(
         self,
@@ -139,7 +140,7 @@ class PEP:
         names = set(searched_tables(backbone))
         self.model = copy_layer(backbone)
         self.trace: list[tuple[int, float]] = []
-        self._found: dict[Budget, SizeAssignment] = {}
+        self._found = {}
 
         def make(name: str, layer: Any) -> Any:
             if name not in names:
@@ -168,7 +169,10 @@ class PEP:
                 on_check(*self.trace[-1])
 
         PairwiseTrainer(
-            searched, _graph(interactions), self.recipe, self.loss
+            searched,
+            BipartiteGraph.from_interactions(interactions),
+            self.recipe,
+            self.loss,
         ).fit(self.seed, on_validation=check, stop=lambda: not self._missing)
         if self._missing:
             step, share = self.trace[-1]
@@ -198,15 +202,13 @@ class PEP:
         return found
 
     @property
+    def reached(self) -> list[Budget]:
+        """The budgets that the search has found a mask for."""
+        return list(self._found)
+
+    @property
     def _missing(self) -> list[Budget]:
         return [b for b in self.budgets if b not in self._found]
-
-
-def _graph(interactions: Interactions) -> BipartiteGraph:
-    train, rows = interactions.train.features, interactions.vocabularies
-    return BipartiteGraph.from_pairs(
-        train["user"], train["item"], len(rows["user"]), len(rows["item"])
-    )
 
 
 def _fits(assignment: SizeAssignment, budget: Budget) -> bool:

@@ -2,7 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_emb.datasets import Clicks, Interactions
+from keras_emb.datasets import (
+    Clicks,
+    ImplicitInteractions,
+    Interactions,
+    synthetic,
+)
 from keras_emb.layers import (
     FieldSizeEmbedding,
     GumbelSelection,
@@ -11,7 +16,7 @@ from keras_emb.layers import (
 from keras_emb.search import AutoDim
 from keras_emb.search.autodim import field_sizes, gumbel_temperature
 from keras_emb.training import OBJECTIVES, TrainingRecipe, retrain
-from keras_emb.zoo import DeepFM
+from keras_emb.zoo import DeepFM, NeuMF
 from tests.testing import run_layer_test
 
 FIELDS = {"user": 40, "item": 30, "noise": 20}
@@ -199,3 +204,31 @@ def test_what_does_not_fit_is_refused(data):
         MultiSizeEmbedding(3, [2], activation="relu")
     with pytest.raises(ValueError, match="as many sizes as"):
         FieldSizeEmbedding(MultiSizeEmbedding(3, [2]), GumbelSelection(1, 2), 0)
+
+
+def test_keras_own_tables_are_searched(data):
+    ids = {n: keras.Input((), dtype="int32", name=n) for n in ("user", "item")}
+    rows = [
+        keras.layers.Embedding(len(data.vocabularies[n]), 8, name=f"{n}_rows")(
+            i
+        )
+        for n, i in ids.items()
+    ]
+    model = keras.Model(ids, keras.layers.Dense(1)(keras.layers.Dot(1)(rows)))
+    sizes = make(search_epochs=1).fit(model, data)
+    assert sorted(sizes.tables) == ["item_rows", "user_rows"]
+
+
+def test_lists_are_learnt_from_positives_against_others():
+    planted = synthetic(num_users=60, num_items=40, num_ratings=1100).ratings
+    data = ImplicitInteractions.leave_one_out(planted, num_candidates=10)
+    keras.utils.set_random_seed(0)
+    model = NeuMF.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=10,
+    )
+    search = make(dims=[1, 2], objective=OBJECTIVES["top_k"], search_epochs=2)
+    assert search.fit(model, data).kept_share <= 0.6
+    assert search.trace.best["epoch"] > 0
+    assert 0 < search.trace.best["sampled_ndcg@10"] < 1

@@ -170,8 +170,13 @@ class TestWithAgents:
         again = _search(FailsAt(0, interrupt))
         assert again.fit(COUNTS, **options).tables == sizes.tables
         assert again.trace == search.trace
+        assert again.seconds == search.seconds > 0
         with pytest.raises(ValueError, match="checkpoint_dir.*seed"):
             _search(toys[2], seed=4).fit(COUNTS, **options)
+        other = FailsAt(99, None)
+        other.fingerprint = {"weights": "others"}
+        with pytest.raises(ValueError, match="checkpoint_dir.*evaluator"):
+            _search(other).fit(COUNTS, **options)
 
     def test_policies_are_applied_to_another_data_set(self, done, tmp_path):
         done.save_policies(tmp_path)
@@ -303,6 +308,25 @@ def test_exploration_out_of_range_is_refused(name, value):
 def test_td3_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
         Td3Settings(**{name: value})
+
+
+def test_the_width_is_the_evaluators():
+    toy = StepEvaluator(COUNTS, D_MAX)
+    assert CIESS(0.5, evaluator=toy).d_max == D_MAX
+    assert CIESS(0.5, evaluator=None).d_max == 128
+    with pytest.raises(ValueError, match="`d_max` must.*16.*d_max=8"):
+        CIESS(0.5, evaluator=toy, d_max=8)
+
+
+def test_choosing_comes_after_searching(tmp_path):
+    search = _search(StepEvaluator(COUNTS, D_MAX))
+    for call in (
+        lambda: search.assign(0.5),
+        lambda: search.candidates(0.5),
+        lambda: search.save_policies(tmp_path),
+    ):
+        with pytest.raises(ValueError, match="`fit` or `explore` must come"):
+            call()
 
 
 @pytest.mark.parametrize("counts", [[], [[1, 2]], [1, -1], [1, float("nan")]])

@@ -1,8 +1,11 @@
+import dataclasses
+import json
+
 import keras
 import numpy as np
 import pytest
 
-from keras_emb.compression import compact
+from keras_emb.compression import SizeAssignment, compact
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.evaluation import FullRanking, quality_of_entities
 from keras_emb.layers import BipartiteGraph, find_tables
@@ -11,6 +14,7 @@ from keras_emb.search.ciess import (
     AlignedEvaluator,
     RetrainEvaluator,
     SizedRecommender,
+    list_quality,
     sizes_of_tables,
 )
 from keras_emb.training import PairwiseRecipe, apply_assignment
@@ -226,3 +230,46 @@ def test_the_recommender_of_the_sizes_chosen_is_a_model_of_its_own(
     assert ranking(model).metrics["ndcg@20"] == found
     small, _ = compact(model, sizes_of_tables(model, sizes))
     assert ranking(small).metrics["ndcg@20"] == pytest.approx(found)
+
+
+def test_a_fingerprint_tells_models_and_settings_apart(data, trained):
+    def of(model=trained, recipe=RECIPE, **settings):
+        kind = RetrainEvaluator if "steps" in settings else AlignedEvaluator
+        return kind(model, data, recipe, **settings).fingerprint
+
+    assert of() == of()
+    others = [
+        of(model=_lightgcn(data)),
+        of(recipe=dataclasses.replace(RECIPE, l2=0.5)),
+        of(fine_tuning_steps=3),
+        of(alignment_power=1.0),
+        of(cutoffs=(7,)),
+        of(steps=3),
+    ]
+    assert all(other != of() for other in others)
+    json.dumps(others)
+
+
+def test_lists_of_other_lengths_are_valued(data, trained):
+    evaluator = AlignedEvaluator(trained, data, RECIPE, cutoffs=(3,))
+    metrics = FullRanking(data, "validation", (3,))(trained).metrics
+    expected = (metrics["recall@3"] + metrics["ndcg@3"]) / 2
+    assert evaluator.full_size().score == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_model_built_is_the_one_retrained(data, trained):
+    evaluator = RetrainEvaluator(trained, data, RECIPE, steps=1)
+    sizes = _random_sizes(data)
+    score = evaluator.retrain(sizes, seed=7)
+    assignment = SizeAssignment.from_sizes(sizes, 8, {"retrain_seed": 7})
+    again = FullRanking(data)(evaluator.build(assignment)).metrics
+    assert list_quality(again) == pytest.approx(score, rel=1e-6)
+    other = FullRanking(data)(evaluator.build(assignment, seed=0)).metrics
+    assert list_quality(other) != pytest.approx(score, rel=1e-6)
+
+
+def test_rows_may_all_be_empty(data):
+    recommender = SizedRecommender(_lightgcn(data), data, RECIPE)
+    empty = {side: np.zeros(n, int) for side, n in _rows(data).items()}
+    recommender.start(empty, 0)
+    assert np.isfinite(recommender.train(0, max_steps=1).best["quality"])

@@ -116,6 +116,17 @@ def test_the_average_recovers_what_exploration_blurs():
     assert error(average) < 0.5 * min(error(c) for c in record)
 
 
+@pytest.mark.parametrize("d_max", [48, 60, 64, 100])
+@pytest.mark.parametrize("num_bytes", [2_300, 2_900])
+def test_an_average_within_few_bytes_leaves_no_row_empty(d_max, num_bytes):
+    budget = Budget(num_bytes=num_bytes)
+    check_reachable(ROWS, d_max, budget)
+    record = [_candidate(6, 0.5, seed) for seed in range(4)]
+    sizes = average_candidate(record, d_max, budget, count=3).sizes
+    assert min(rows.min() for rows in sizes.values()) >= 1
+    assert fits(SizeAssignment.from_sizes(sizes, d_max), budget)
+
+
 def test_the_average_takes_the_best_near_the_budget():
     far = [_candidate(40, 1.0, seed) for seed in range(3)]
     near = [_candidate(6, 0.1 * seed, seed) for seed in range(5)]
