@@ -1,5 +1,7 @@
 """Mixed-size embedding tables for Keras 3 recommenders."""
 
+from importlib.metadata import version as _version
+
 from keras_emb import datasets, zoo
 from keras_emb.bilevel import BilevelModel
 from keras_emb.compression import (
@@ -152,3 +154,5 @@ __all__ = [
     "train_on_stream",
     "zoo",
 ]
+
+__version__ = _version("keras_emb")

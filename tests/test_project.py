@@ -28,6 +28,12 @@ def _modules():
     )
 
 
+def test_the_version_is_that_of_the_package():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert keras_emb.__version__ == setup["metadata"]["version"]
+
+
 def test_setup_cfg_lists_every_package():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
