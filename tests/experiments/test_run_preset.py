@@ -91,7 +91,8 @@ def test_the_command_on_the_card_runs_the_same_experiment(overrides):
 
 
 def test_the_command_says_what_is_gone():
-    name, grid = "dnis_neumf_movielens_1m", "{dnis: [{search_rate: 0.5}]}"
+    name = "dnis_neumf_movielens_1m"
+    grid = "{dnis: [{learning_rate: 1.0, rounds: 1, search_rate: 0.5}]}"
     config = load_experiment(name, ["tuning_trials=1", f"tuning_grid={grid}"])
     words = shlex.split(rebuild_command(config, "mine"))
     assert load_experiment(name, [words[4], words[6]]) == config
