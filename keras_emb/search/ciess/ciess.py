@@ -43,6 +43,11 @@ class CIESS:
     is left, the rewards teach the agents. All sizes tried are kept: the best
     within a budget are retrained, and the winner is the result.
 
+    It differs from the reference code where TD3's paper or comparison asks
+    for it: all target networks move with the actor, the last layers of the
+    critics start as small as the actor's, and the sizes chosen are retrained
+    on the training part alone, as validation says when to stop.
+
     The agents run in a process of their own (`AgentProcess`), so that
     `tf.keras` stays what it is here. They need `pip install
     keras_emb[ciess]` and a POSIX system.

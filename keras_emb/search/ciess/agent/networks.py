@@ -1,4 +1,4 @@
-"""The networks of TD3, as CIESS builds them."""
+"""The networks of TD3, as wide and as bounded as in CIESS."""
 
 from collections.abc import Sequence
 from typing import Any
