@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_emb.compression import SizeAssignment, compact
-from keras_emb.datasets import Interactions, synthetic
+from keras_emb.datasets import Examples, Interactions, synthetic
 from keras_emb.evaluation import FullRanking, quality_of_entities
 from keras_emb.layers import BipartiteGraph, find_tables
 from keras_emb.search.ciess import (
@@ -17,6 +17,7 @@ from keras_emb.search.ciess import (
     list_quality,
     sizes_of_tables,
 )
+from keras_emb.search.ciess.size_problem import SizeProblem
 from keras_emb.training import PairwiseRecipe, apply_assignment
 from keras_emb.zoo import NGCF, LightGCN, MatrixFactorization, NeuMF
 from tests.search.ciess.extra import needs_agents
@@ -273,3 +274,33 @@ def test_rows_may_all_be_empty(data):
     empty = {side: np.zeros(n, int) for side, n in _rows(data).items()}
     recommender.start(empty, 0)
     assert np.isfinite(recommender.train(0, max_steps=1).best["quality"])
+
+
+def test_isolated_nodes_and_users_without_positives_have_finite_rewards(data):
+    lonely, silent = 5, 3
+
+    def without(part, side, row):
+        kept = part.features[side] != row
+        features = {name: rows[kept] for name, rows in part.features.items()}
+        return Examples(features, part.label[kept])
+
+    train = without(data.train, "item", lonely)
+    validation = without(data.validation, "user", silent)
+    holed = dataclasses.replace(data, train=train, validation=validation)
+    graph = BipartiteGraph.from_interactions(holed)
+    keras.utils.set_random_seed(0)
+    model = LightGCN.from_graph(graph, embedding_dim=8)
+    assert holed.popularity["item"][lonely] == 0
+    evaluators = (
+        AlignedEvaluator(model, holed, RECIPE, fine_tuning_steps=1),
+        RetrainEvaluator(model, holed, RECIPE, steps=1),
+    )
+    for evaluator in evaluators:
+        problem = SizeProblem(holed.popularity, evaluator, d_max=8)
+        problem.value_full_size()
+        sizes = np.concatenate(list(_random_sizes(data).values()))
+        states, rewards, candidate = problem.step(sizes, seed=0)
+        assert np.isfinite(states).all() and np.isfinite(rewards).all()
+        assert np.isfinite(candidate.score)
+        quality = evaluator.recommender.evaluation().quality
+        assert quality["user"][silent] == 0
