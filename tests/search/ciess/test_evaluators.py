@@ -208,15 +208,38 @@ def test_impossible_numbers_of_steps_are_refused(kind, argument, data):
 
 @pytest.mark.tfagents
 @needs_agents[1]
-def test_a_search_on_a_recommender_stays_within_its_budget(data, trained):
-    evaluator = AlignedEvaluator(trained, data, RECIPE)
-    search = CIESS(0.5, evaluator=evaluator, d_max=8, episodes=2, iterations=2)
-    assignment = search.fit(data.popularity)
+def test_a_search_on_a_recommender_interrupted_and_resumed(
+    data, trained, tmp_path
+):
+    def search():
+        return CIESS(
+            0.5,
+            evaluator=AlignedEvaluator(trained, data, RECIPE),
+            episodes=2,
+            iterations=2,
+        )
+
+    found = search()
+    assignment = found.fit(data.popularity)
     assert assignment.kept_share <= 0.5
     assert set(assignment.tables) == {"user", "item"}
-    assert len(search.candidates(0.25)) <= 3
-    for candidate in search.candidates(0.25):
+    assert len(found.candidates(0.25)) <= 3
+    for candidate in found.candidates(0.25):
         assert candidate.mean_size <= 2
+
+    def interrupt(entry):
+        if entry["episode"] == 1:
+            raise KeyboardInterrupt
+
+    options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        search().fit(data.popularity, on_step=interrupt, **options)
+    resumed = search()
+    seen = []
+    again = resumed.fit(data.popularity, on_step=seen.append, **options)
+    assert len(seen) == 1
+    assert resumed.trace == found.trace
+    assert again.tables == assignment.tables
 
 
 def test_the_recommender_of_the_sizes_chosen_is_a_model_of_its_own(
