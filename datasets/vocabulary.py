@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,19 +165,23 @@ class Vocabulary:
         return Vocabulary(self.raw(old[1:]))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the vocabulary to an `.npz` file, without pickle.
+        """Writes the vocabulary to an `.npz` file, in one stroke.
 
         Args:
             path: File to write.
         """
-        partial = f"{os.fspath(path)}.partial"
-        with open(partial, "wb") as file:
-            np.savez_compressed(
-                file,
-                format_version=np.array(_FORMAT_VERSION),
-                raw_ids=self._raw_ids,
-            )
-        os.replace(partial, path)
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                np.savez_compressed(
+                    file,
+                    format_version=np.array(_FORMAT_VERSION),
+                    raw_ids=self._raw_ids,
+                )
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:

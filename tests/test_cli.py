@@ -5,6 +5,7 @@ from keras_emb import cli
 from keras_emb.experiments import any_experiment
 from keras_emb.experiments.config import METHODS
 from keras_emb.experiments.streams import STREAM_METHODS
+from keras_emb.search.ciess import AgentError
 from tests.experiments.test_result import make_result
 from tests.experiments.test_saved_run import run  # noqa: F401
 
@@ -177,6 +178,15 @@ def test_an_error_of_ours_is_one_line(capsys):
     assert text.startswith("Error: `sahres` is an unknown key.")
     assert "sahres=[0.1, 0.2]" in text
     assert text.count("\n") == 1
+
+
+def test_a_failure_of_the_agents_is_one_line_too(capsys, monkeypatch, tmp_path):
+    def fails(*arguments, **settings):
+        raise AgentError("CIESS needs TF-Agents:\nreceived nothing")
+
+    monkeypatch.setattr(any_experiment, "run_any_experiment", fails)
+    text = fail(capsys, "run", "demo", "--out", tmp_path / "run")
+    assert text == "Error: CIESS needs TF-Agents: received nothing\n"
 
 
 def test_a_traceback_on_demand(monkeypatch):

@@ -137,3 +137,4 @@ def test_a_vocabulary_that_fails_to_be_written_leaves_the_old(
     with pytest.raises(OSError, match="disk full"):
         Vocabulary([3]).save(path)
     assert Vocabulary.load(path).raw_ids.tolist() == [1, 2]
+    assert list(tmp_path.iterdir()) == [path]

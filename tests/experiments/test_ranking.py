@@ -237,6 +237,30 @@ def test_a_share_that_pep_does_not_reach_is_said(tmp_path, monkeypatch):
     assert any("After 10 steps" in line for line in news)
 
 
+def test_candidates_are_valued_as_the_experiment_says(tmp_path, monkeypatch):
+    class Made(Exception):
+        pass
+
+    def search(budget, *, evaluator, **settings):
+        raise Made(evaluator.fingerprint)
+
+    monkeypatch.setattr(ranking_bench, "CIESS", search)
+    config = load_experiment(NAME, [*SETTINGS, "cutoffs=[3, 7]"])
+    bench = RankingBench(
+        config, load_interactions(config.dataset), tmp_path, print
+    )
+    first = config.recipe.learning_rate
+    for method, rate in (
+        ("ciess", first),
+        ("ciess_aligned", first * config.aligned_rate),
+    ):
+        with pytest.raises(Made) as made:
+            bench.search(method)
+        (fingerprint,) = made.value.args
+        assert fingerprint["cutoffs"] == [3, 7]
+        assert fingerprint["recipe"]["learning_rate"] == pytest.approx(rate)
+
+
 def test_the_extra_is_asked_for_before_anything_is_trained(
     tmp_path, monkeypatch
 ):

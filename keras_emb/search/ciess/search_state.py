@@ -95,7 +95,7 @@ class SearchState:
         self.policies = _part(arrays, "policies")
         self.trace = values["trace"]
         self.scores = values["scores"]
-        self.seconds = values["seconds"]
+        self.seconds = values.get("seconds", 0.0)
         sizes = _part(arrays, "sizes")
         self.record = [
             Candidate(
