@@ -7,6 +7,7 @@ from scratch: the rank correlation of their quality with the search's score,
 which trains nothing, says how far that score can be trusted.
 """
 
+import functools
 import sys
 import time
 from typing import NoReturn
@@ -27,7 +28,11 @@ from keras_emb.search import (
     PowerRule,
     Uniform,
 )
-from keras_emb.search.ciess import AlignedEvaluator, SizedRecommender
+from keras_emb.search.ciess import (
+    AlignedEvaluator,
+    Evaluator,
+    SizedRecommender,
+)
 from keras_emb.training import PairwiseRecipe
 from keras_emb.zoo import MatrixFactorization
 
@@ -54,13 +59,14 @@ def rank_correlation(
     data: Interactions,
     model: keras.Model,
     recipe: PairwiseRecipe,
-    evaluator: AlignedEvaluator,
+    evaluator: Evaluator,
+    width: int,
     share: float,
 ) -> float:
     """Of the search's score with the quality after training from scratch."""
     rows = {name: len(ids) for name, ids in data.vocabularies.items()}
     entities = MatrixFactorization.from_sizes(
-        users=rows["user"], items=rows["item"], embedding_dim=evaluator.d_max
+        users=rows["user"], items=rows["item"], embedding_dim=width
     )
     recommender = SizedRecommender(model, data, recipe)
     scores, qualities = [], []
@@ -84,28 +90,27 @@ def main() -> NoReturn:
     config = RankingExperimentConfig.load(name)
     data = load_interactions(config.dataset)
     rows = {side: len(ids) for side, ids in data.vocabularies.items()}
+    width = config.backbone.embedding_dim
     model = build_ranking_backbone(config.backbone, data, seed=0)
     started = time.monotonic()
     recommender = SizedRecommender(model, data, config.recipe)
     recommender.start(recommender.full_sizes)
     recommender.train(0, max_steps=config.pretrain_steps, validated=False)
     pretrained = time.monotonic()
-    evaluator = AlignedEvaluator(
-        recommender.model,
-        data,
-        config.recipe,
-        alignment_power=config.alignment_power,
-    )
     search = CIESS(
         min(config.shares),
-        evaluator=evaluator,
-        d_max=config.backbone.embedding_dim,
+        evaluator=functools.partial(
+            AlignedEvaluator,
+            recipe=config.recipe,
+            alignment_power=config.alignment_power,
+        ),
+        warm_start_steps=0,
         episodes=config.episodes,
         iterations=config.iterations,
         memory_weight=config.memory_weight,
         td3=config.td3,
     )
-    search.explore(data.popularity)
+    search.explore(recommender.model, data)
     searched = time.monotonic()
     figures = {
         "pretrain_seconds": pretrained - started,
@@ -116,7 +121,7 @@ def main() -> NoReturn:
     }
     for share in BUDGETS:
         figures[f"rank_correlation_{share:g}"] = rank_correlation(
-            data, model, config.recipe, evaluator, share
+            data, model, config.recipe, search.evaluator, width, share
         )
     finish("ciess_search", figures, LIMITS.get(config.dataset.name, {}))
 

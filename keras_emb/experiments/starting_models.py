@@ -151,6 +151,7 @@ class StartingModels:
         search = DNIS(
             1.0,
             recipe=self.recipe(rate),
+            warm_start_epochs=0,
             objective=self._objective,
             alignment_power=self._config.alignment_power,
             seed=seed,
@@ -159,7 +160,6 @@ class StartingModels:
         search.fit(
             dense,
             self._interactions,
-            warm_start=False,
             checkpoint_dir=self._folder / f"shared_{kind}_seed{seed}",
             checkpoint_seconds=self._checkpoint_seconds,
         )
@@ -176,7 +176,7 @@ class StartingModels:
         search.fit(
             self.backbone(seed),
             self._interactions,
-            checkpoint=self._folder / f"shared_autodim_seed{seed}.npz",
+            checkpoint_dir=self._folder / f"shared_autodim_seed{seed}",
             checkpoint_seconds=self._checkpoint_seconds,
         )
         return search

@@ -6,6 +6,7 @@ from keras_emb.training.batches import (
     ShuffledBatches,
 )
 from keras_emb.training.bpr_loss import BPRLoss
+from keras_emb.training.callback_list import callback_list
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.fit_interactions import fit_interactions
 from keras_emb.training.floored_decay import FlooredDecay
@@ -54,6 +55,7 @@ __all__ = [
     "TrainingRecord",
     "TripletSampler",
     "apply_assignment",
+    "callback_list",
     "cubic_schedule",
     "fit_interactions",
     "prune_gradually",

@@ -1,6 +1,6 @@
 """Training any model on interactions by a recipe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def fit_interactions(
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
     settings: Mapping[str, Any] | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingRecord:
     """Compiles a model with `SparseAdam` and trains it to its best epoch.
 
@@ -38,7 +38,7 @@ def fit_interactions(
         checkpoint: File for the state of the run; resumed when it exists.
         checkpoint_seconds: Least time between two saves.
         settings: What else a checkpoint must share, see `train`.
-        on_epoch: Called with each entry of the history.
+        callbacks: Keras callbacks, see `train`.
 
     Returns:
         The record of the run.
@@ -60,5 +60,5 @@ def fit_interactions(
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
         settings={"seed": seed, **(settings or {})},
-        on_epoch=on_epoch,
+        callbacks=callbacks,
     )

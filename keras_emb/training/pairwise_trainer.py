@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_emb.layers import BipartiteGraph
 from keras_emb.optimizers import SparseAdam
+from keras_emb.training.callback_list import callback_list
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.floored_decay import FlooredDecay
 from keras_emb.training.model_state import (
@@ -83,31 +84,31 @@ class PairwiseTrainer:
         seed: int,
         validate: Validate | None = None,
         *,
-        monitor: str = "ndcg@20",
+        monitor: str | None = "ndcg@20",
         max_steps: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
         settings: Mapping[str, Any] | None = None,
-        on_validation: Callable[[dict[str, float]], None] | None = None,
-        stop: Callable[[], bool] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> TrainingRecord:
         """Trains the model from the weights it has.
 
         With `validate` it is left in its best state, the first one included;
-        without, in its last. An interrupted run with a `checkpoint` goes on
-        where it stood and ends as it would have ended.
+        without, or without a `monitor`, in its last. An interrupted run with
+        a `checkpoint` goes on where it stood and ends as it would have ended.
 
         Args:
             seed: Seed of the triplets, and of dropout.
             validate: `model -> metrics`, such as `FullRanking`.
-            monitor: Metric to maximise.
+            monitor: Metric to maximise; None keeps the last state.
             max_steps: Most steps, if not the recipe's.
             checkpoint: File for the state of the run.
             checkpoint_seconds: Least time between two saves.
             settings: What else decides the outcome: plain values. A
                 checkpoint of other settings is refused.
-            on_validation: Called with each entry of the history.
-            stop: Asked after each validation whether to end here.
+            callbacks: Keras callbacks, whose model is the `PairwiseModel`
+                around this one. Each validation is told to them as the end
+                of an epoch; `stop_training` ends the run there.
 
         Returns:
             The record of the run; an "epoch" of its history is a validation.
@@ -123,27 +124,31 @@ class PairwiseTrainer:
             recipe = dataclasses.replace(recipe, max_steps=max_steps)
         self._start_anew(seed)
         run = _Run(self._pairwise, recipe, seed, monitor, settings, checkpoint)
+        told = callback_list(callbacks, self._pairwise)
 
         def observe(logs: Mapping[str, float], step: int) -> None:
             found = validate(self.model) if validate is not None else {}
-            if validate is not None and monitor not in found:
+            if validate is not None and monitor not in (None, *found):
                 raise ValueError(
                     "`monitor` must be one of the metrics of `validate`, "
                     f"{sorted(found)}. Received: monitor={monitor!r}"
                 )
             entry = run.observe(logs, found, step)
-            if on_validation is not None:
-                on_validation(entry)
+            told.on_epoch_end(len(run.history) - 1, entry)
 
+        told.on_train_begin()
         if not run.resume():
+            told.on_epoch_begin(0)
             observe({}, 0)
-        while not run.over and not (stop is not None and stop()):
+        while not run.over and not self._pairwise.stop_training:
+            told.on_epoch_begin(len(run.history))
             first = run.step
             last = min(first + recipe.validate_every, recipe.max_steps)
             logs = self._runner.run(self._seeds(seed, first, last))
             observe(logs, last)
             run.save_if_due(checkpoint_seconds)
         run.finish()
+        told.on_train_end(run.history[-1])
         return TrainingRecord(tuple(run.history), run.best, run.seconds)
 
     def _start_anew(self, seed: int) -> None:
@@ -179,7 +184,7 @@ class _Run:
         pairwise: PairwiseModel,
         recipe: PairwiseRecipe,
         seed: int,
-        monitor: str,
+        monitor: str | None,
         settings: Mapping[str, Any] | None,
         checkpoint: str | Path | None,
     ) -> None:
@@ -218,15 +223,12 @@ class _Run:
     @property
     def over(self) -> bool:
         stale = len(self.history) - 1 - self.best
+        monitored = self._monitor in self.history[0]
         return (
             self._finished
             or self.step >= self._recipe.max_steps
-            or (self._monitors and stale >= self._recipe.patience)
+            or (monitored and stale >= self._recipe.patience)
         )
-
-    @property
-    def _monitors(self) -> bool:
-        return self._monitor in self.history[0]
 
     def observe(
         self, logs: Mapping[str, float], metrics: Mapping[str, float], step: int
@@ -239,7 +241,7 @@ class _Run:
             **{name: float(value) for name, value in metrics.items()},
         }
         self.history.append(entry)
-        if self._monitors:
+        if self._monitor in self.history[0]:
             best = self.history[self.best][self._monitor]
             if step == 0 or entry[self._monitor] > best:
                 self.best = len(self.history) - 1

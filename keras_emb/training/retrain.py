@@ -1,7 +1,7 @@
 """Training at sizes that are already decided."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,7 +77,7 @@ def retrain(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, TrainingRecord]:
     """Trains a model with its sizes held fixed.
 
@@ -95,7 +95,7 @@ def retrain(
         seed: Seed of the new initialisation and the order of batches.
         checkpoint: File for the state of the run; resumed when it exists.
         checkpoint_seconds: Least time between two saves.
-        on_epoch: Called with each entry of the history.
+        callbacks: Keras callbacks, see `train`.
 
     Returns:
         The trained model, with `MaskedEmbedding` tables, and the record.
@@ -125,7 +125,7 @@ def retrain(
             "structure": assignment.structure,
             "parameters": assignment.num_parameters,
         },
-        on_epoch=on_epoch,
+        callbacks=callbacks,
     )
     return masked, record
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.training.batches import Batches
+from keras_emb.training.callback_list import callback_list
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.model_state import (
     load_state,
@@ -68,7 +69,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     keep_start: bool = True,
     jit_compile: bool = False,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingRecord:
     """Trains a compiled model and leaves it in its best state.
 
@@ -92,7 +93,8 @@ def train(
         keep_start: Whether the best state may be the one before the first
             step, where an epoch follows.
         jit_compile: Whether XLA compiles the steps.
-        on_epoch: Called with each entry of the history.
+        callbacks: Keras callbacks. Epochs are told to them with the entry
+            of the history, from epoch 0 on; `stop_training` ends the run.
 
     Returns:
         The record of the run.
@@ -125,16 +127,21 @@ def train(
             )
         return metrics
 
+    told = callback_list(callbacks, model)
+    told.on_train_begin()
     if not run.resume():
-        run.observe({}, validate(), 0, on_epoch)
-    while not run.over:
-        first = run.step
+        told.on_epoch_begin(0)
+        told.on_epoch_end(0, run.observe({}, validate(), 0))
+    while not run.over and not model.stop_training:
+        epoch, first = len(run.history), run.step
+        told.on_epoch_begin(epoch)
         run.set_learning_rate()
         logs = runner.run(batches.stack(first, batches.steps_per_epoch))
         step = first + batches.steps_per_epoch
-        run.observe(logs, validate(), step, on_epoch)
+        told.on_epoch_end(epoch, run.observe(logs, validate(), step))
         run.save_if_due()
     run.finish()
+    told.on_train_end(run.history[-1])
     return TrainingRecord(tuple(run.history), run.best_epoch, run.seconds)
 
 
@@ -190,8 +197,7 @@ class _Run:
         logs: Mapping[str, float],
         metrics: Mapping[str, float],
         step: int,
-        on_epoch: Callable[[dict[str, float]], None] | None,
-    ) -> None:
+    ) -> dict[str, float]:
         entry = {
             "epoch": len(self.history),
             "step": step,
@@ -213,8 +219,7 @@ class _Run:
             self.best_epoch = len(self.history) - 1
             self._best = self._model.get_weights()
         _logger.info("%s", entry)
-        if on_epoch is not None:
-            on_epoch(entry)
+        return entry
 
     def resume(self) -> bool:
         if self._checkpoint is None or not self._checkpoint.exists():

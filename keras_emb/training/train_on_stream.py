@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_emb.layers import find_tables, table_features, table_rows
+from keras_emb.training.callback_list import callback_list
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.model_state import load_state, state_arrays
 from keras_emb.training.stream_batches import StreamBatches
@@ -46,7 +47,7 @@ def train_on_stream(
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
     jit_compile: bool = False,
-    on_call: Callable[[int, int], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> StreamRecord:
     """Goes through a stream once: score, then learn (prequential).
 
@@ -77,7 +78,9 @@ def train_on_stream(
         checkpoint: File for the state of the run.
         checkpoint_seconds: Least time between two saves.
         jit_compile: Whether XLA compiles the steps.
-        on_call: Called with the batches done and to do after each call.
+        callbacks: Keras callbacks. The last batch of each call is told to
+            them as done, with what the model has measured in it;
+            `stop_training` ends the run there.
 
     Returns:
         The record, from the first batch on.
@@ -107,16 +110,19 @@ def train_on_stream(
     run.resume()
     runner = StreamRunner(model, jit_compile)
     limits = _limits(model)
-    while run.step < total:
+    told = callback_list(callbacks, model)
+    told.on_train_begin()
+    while run.step < total and not model.stop_training:
         count = 1 if run.step == 0 else min(steps_per_call, total - run.step)
         stack = batches.stack(run.step, count)
         _check(stack, limits, run.step)
+        told.on_train_batch_begin(run.step)
         run.add(runner.run(stack, has_past=run.step > 0), count)
-        if on_call is not None:
-            on_call(run.step, total)
+        told.on_train_batch_end(run.step - 1, model.get_metrics_result())
         if run.seconds_unsaved >= checkpoint_seconds:
             run.save()
     run.save()
+    told.on_train_end()
     return StreamRecord(np.concatenate(run.predictions), run.step, run.seconds)
 
 

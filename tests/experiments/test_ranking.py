@@ -241,10 +241,14 @@ def test_candidates_are_valued_as_the_experiment_says(tmp_path, monkeypatch):
     class Made(Exception):
         pass
 
-    def search(budget, *, evaluator, **settings):
-        raise Made(evaluator.fingerprint)
+    class Search:
+        def __init__(self, budget, *, evaluator, **settings):
+            self.evaluator = evaluator
 
-    monkeypatch.setattr(ranking_bench, "CIESS", search)
+        def explore(self, model, interactions, **options):
+            raise Made(self.evaluator(model, interactions).fingerprint)
+
+    monkeypatch.setattr(ranking_bench, "CIESS", Search)
     config = load_experiment(NAME, [*SETTINGS, "cutoffs=[3, 7]"])
     bench = RankingBench(
         config, load_interactions(config.dataset), tmp_path, print

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_emb.bilevel import BilevelModel
 from keras_emb.datasets import Interactions, synthetic
 from keras_emb.evaluation import Predictor
 from keras_emb.layers import IntoDense, SelectedEmbedding, find_tables
@@ -132,8 +133,8 @@ def test_the_backbone_stays_as_it_is(data):
 
 def test_only_the_tables_may_train(data):
     model = make(MLP, data)
-    dnis = search(trainable="tables", align=False)
-    dnis.fit(model, data, warm_start=False)
+    dnis = search(trainable="tables", align=False, warm_start_epochs=0)
+    dnis.fit(model, data)
     kernel = model.get_layer("hidden_0").kernel.numpy()
     found = dnis.model.get_layer("hidden_0").kernel.numpy()
     np.testing.assert_array_equal(found, kernel)
@@ -150,8 +151,8 @@ def test_dense_layers_rest_in_the_search_only(data, nested):
             n: keras.Input((), dtype="int32", name=n) for n in ("user", "item")
         }
         model = keras.Model(ids, keras.layers.Activation("linear")(model(ids)))
-    dnis = search(trainable="tables", align=False)
-    dnis.fit(model, data, warm_start=False)
+    dnis = search(trainable="tables", align=False, warm_start_epochs=0)
+    dnis.fit(model, data)
     inner = next(
         layer
         for layer in dnis.model._flatten_layers()
@@ -210,13 +211,17 @@ class Interrupted(Exception):
 def test_an_interrupted_search_finds_the_same(data, tmp_path, stage):
     expected = search().fit(make(MLP, data), data)
 
-    def interrupt(at, entry):
-        if (at, entry["epoch"]) == (stage, 2):
-            raise Interrupted
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            searching = isinstance(self.model, BilevelModel)
+            if (searching, epoch) == (stage == "search", 2):
+                raise Interrupted
 
     arguments = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0.0}
     with pytest.raises(Interrupted):
-        search().fit(make(MLP, data), data, on_epoch=interrupt, **arguments)
+        search().fit(
+            make(MLP, data), data, callbacks=[Interrupt()], **arguments
+        )
     found = search().fit(make(MLP, data), data, **arguments)
     for name in expected.tables:
         np.testing.assert_array_equal(found.sizes(name), expected.sizes(name))
@@ -263,10 +268,11 @@ def test_a_strangers_model(data):
 )
 def test_wrong_settings_are_refused_before_the_warm_start(data, wrong):
     stages = []
+    told = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: stages.append(logs)
+    )
     with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
-        search(**wrong).fit(
-            make(MLP, data), data, on_epoch=lambda *news: stages.append(news)
-        )
+        search(**wrong).fit(make(MLP, data), data, callbacks=[told])
     assert not stages
 
 

@@ -136,10 +136,11 @@ def test_a_search_that_only_hurts_is_a_search_all_the_same(data, search):
         0.5,
         num_blocks=3,
         recipe=dataclasses.replace(RECIPE, learning_rate=1.0),
+        warm_start_epochs=0,
         search_epochs=2,
         objective=TOP_K,
     )
-    wild.fit(search.merged, data, warm_start=False)
+    wild.fit(search.merged, data)
     record = wild.trace["search"]
     start, *epochs = (entry["sampled_ndcg@10"] for entry in record.history)
     assert start > max(epochs)
@@ -176,23 +177,23 @@ def test_an_interrupted_search_ends_the_same(data, tmp_path):
     settings = {
         "num_blocks": 2,
         "recipe": RECIPE,
+        "warm_start_epochs": 0,
         "search_epochs": 3,
         "objective": TOP_K,
     }
     whole = DNIS(0.5, **settings)
-    expected = whole.fit(backbone(data), data, warm_start=False)
+    expected = whole.fit(backbone(data), data)
 
-    def interrupt(stage, entry):
-        if entry["epoch"] == 2:
+    def interrupt(epoch, logs):
+        if epoch == 2:
             raise Interrupted
 
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
     kept = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0.0}
     with pytest.raises(Interrupted):
-        DNIS(0.5, **settings).fit(
-            backbone(data), data, warm_start=False, on_epoch=interrupt, **kept
-        )
+        DNIS(0.5, **settings).fit(backbone(data), data, callbacks=told, **kept)
     resumed = DNIS(0.5, **settings)
-    found = resumed.fit(backbone(data), data, warm_start=False, **kept)
+    found = resumed.fit(backbone(data), data, **kept)
     for width, alpha in whole.alpha.items():
         np.testing.assert_array_equal(resumed.alpha[width], alpha)
     for name in expected.tables:

@@ -207,7 +207,10 @@ def test_the_best_state_is_kept_and_patience_ends(values, best, length):
 def test_without_validation_the_last_state_is_kept():
     model = make()
     entries = []
-    record = trainer(model, max_steps=12).fit(0, on_validation=entries.append)
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: entries.append(logs)
+    )
+    record = trainer(model, max_steps=12).fit(0, callbacks=[told])
     assert [entry["step"] for entry in entries] == [0, 5, 10, 12]
     assert record.best_epoch == 3 and list(record.history) == entries
     start = make()
@@ -254,11 +257,11 @@ class Interrupted(Exception):
 
 
 def interrupt_at(step):
-    def on_validation(entry):
-        if entry["step"] == step:
+    def on_epoch_end(epoch, logs):
+        if logs["step"] == step:
             raise Interrupted
 
-    return on_validation
+    return [keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)]
 
 
 def quality(model):
@@ -280,7 +283,7 @@ def test_an_interrupted_run_ends_as_it_would_have_ended(kind, tmp_path):
                 quality,
                 checkpoint=path,
                 checkpoint_seconds=0.0,
-                on_validation=interrupt_at(step),
+                callbacks=interrupt_at(step),
             )
     resumed = make(kind, seed=5)
     found = trainer(resumed, **changed).fit(7, quality, checkpoint=path)
@@ -292,7 +295,7 @@ def test_an_interrupted_run_ends_as_it_would_have_ended(kind, tmp_path):
     # What is finished is read, not trained again.
     again = make(kind, seed=6)
     record = trainer(again, **changed).fit(
-        7, quality, checkpoint=path, on_validation=interrupt_at(30)
+        7, quality, checkpoint=path, callbacks=interrupt_at(30)
     )
     assert len(record.history) == len(expected.history)
     assert_same_weights(again, whole)
@@ -324,15 +327,17 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path):
     def loss(_, scores):
         return keras.ops.softplus(scores[:, 1] - scores[:, 0]) + poison
 
-    def spoil(entry):
-        if entry["step"] == 10:
+    def spoil(epoch, logs):
+        if logs["step"] == 10:
             poison.assign(np.nan)
+
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=spoil)]
 
     arguments = {"checkpoint": path, "checkpoint_seconds": 0.0}
     model = make()
     run = PairwiseTrainer(model, GRAPH, RECIPE, loss=loss)
     with pytest.raises(FloatingPointError, match="diverged"):
-        run.fit(0, quality, on_validation=spoil, **arguments)
+        run.fit(0, quality, callbacks=told, **arguments)
     _, values = Checkpoint(path).load()
     assert values["history"][-1]["step"] == 10
     poison.assign(0.0)

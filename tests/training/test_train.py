@@ -150,12 +150,13 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path):
     expected = fit_interactions(whole, data, recipe)
     path = tmp_path / "state.npz"
 
-    def interrupt_at(epoch):
-        def on_epoch(entry):
-            if entry["epoch"] == epoch:
+    def interrupt_at(number):
+        def on_epoch_end(epoch, logs):
+            assert logs["epoch"] == epoch
+            if epoch == number:
                 raise Interrupted
 
-        return on_epoch
+        return [keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)]
 
     # The second session starts from other weights: they must not matter.
     for epoch, seed in ((2, 0), (4, 99)):
@@ -166,7 +167,7 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path):
                 recipe,
                 checkpoint=path,
                 checkpoint_seconds=0.0,
-                on_epoch=interrupt_at(epoch),
+                callbacks=interrupt_at(epoch),
             )
     resumed = make_model(data, seed=7)
     found = fit_interactions(resumed, data, recipe, checkpoint=path)
@@ -308,13 +309,14 @@ def test_an_interrupted_training_goes_on_with_its_dropout(data, tmp_path):
     recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=4)
     expected = fit_interactions(make(), data, recipe)
 
-    def interrupt(entry):
-        if entry["epoch"] == 3:
+    def interrupt(epoch, logs):
+        if epoch == 3:
             raise Interrupted
 
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
     arguments = {"checkpoint": tmp_path / "state.npz", "checkpoint_seconds": 0}
     with pytest.raises(Interrupted):
-        fit_interactions(make(), data, recipe, on_epoch=interrupt, **arguments)
+        fit_interactions(make(), data, recipe, callbacks=told, **arguments)
     found = fit_interactions(make(), data, recipe, **arguments)
     assert [e["mse"] for e in found.history] == [
         e["mse"] for e in expected.history

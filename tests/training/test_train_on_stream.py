@@ -200,13 +200,12 @@ def test_the_first_batch_takes_no_outer_step(model):
 
 def test_every_later_batch_takes_one_step_of_each(model):
     calls = []
-    train_on_stream(
-        model,
-        make_batches(),
-        steps_per_call=3,
-        on_call=lambda *done: calls.append(done),
+    told = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda step, logs: calls.append(step),
+        on_train_batch_end=lambda step, logs: calls.append((step, *logs)),
     )
-    assert calls == [(1, 5), (4, 5), (5, 5)]
+    train_on_stream(model, make_batches(), steps_per_call=3, callbacks=[told])
+    assert calls == [0, (0, "loss"), 1, (3, "loss"), 4, (4, "loss")]
     assert int(model.outer_optimizer.iterations.numpy()) == 4
     assert int(model.optimizer.iterations.numpy()) == 5
 

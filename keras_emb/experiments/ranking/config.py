@@ -48,6 +48,7 @@ class CiessConfig:
             from the `"aligned"` recommender, cut.
         evaluator_steps: Steps of training that a candidate gets.
         num_averaged: See `CIESS`; 0 as in the paper.
+        equalize: See `CIESS`.
         exploration: Noise and walk.
     """
 
@@ -55,6 +56,7 @@ class CiessConfig:
     start: str = "aligned"
     evaluator_steps: int = 0
     num_averaged: int = 10
+    equalize: bool = False
     exploration: Exploration = dataclasses.field(default_factory=Exploration)
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """The units of work of a ranking experiment: one model each."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_emb.compression import SizeAssignment, align, compact
+from keras_emb.compression import Budget, SizeAssignment, align, compact
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import FullRanking
 from keras_emb.experiments.backbones import build_ranking_backbone
@@ -222,7 +223,7 @@ class RankingBench:
         self, unit: Unit, checkpoint: Mapping[str, Any]
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         """Masks from trained thresholds, trained from the first values."""
-        assignment = self._pep_masks(unit)[unit.share]
+        assignment = self._pep_search(unit).assign(unit.share)
         model = apply_assignment(self._backbone(unit.seed), assignment)
         trainer = PairwiseTrainer(
             model,
@@ -239,45 +240,37 @@ class RankingBench:
         )
         return model, assignment, training
 
-    def _pep_masks(self, unit: Unit) -> dict[float, SizeAssignment]:
-        """The masks a search of PEP has reached, by share."""
-        masks: dict[float, SizeAssignment] = self._kept(
+    def _pep_search(self, unit: Unit) -> PEP:
+        search: PEP = self._kept(
             f"pep_{unit.trial}", unit.seed, lambda: self._search_pep(unit)
         )
-        return masks
+        return search
 
-    def _search_pep(self, unit: Unit) -> dict[float, SizeAssignment]:
-        folder = self._folder / "states" / f"pep_{unit.trial}_seed{unit.seed}"
-        done = folder / "done.json"
-        if not done.exists():
-            search = PEP(
-                self._config.shares,
-                recipe=self._config.recipe,
-                max_steps=_PEP_STEPS,
-                seed=unit.seed,
-                **self._trial(unit),
+    def _search_pep(self, unit: Unit) -> PEP:
+        search = PEP(
+            self._config.shares,
+            recipe=self._config.recipe,
+            max_steps=_PEP_STEPS,
+            seed=unit.seed,
+            **self._trial(unit),
+        )
+        name = f"pep_{unit.trial}_seed{unit.seed}"
+        try:
+            search.fit(
+                self._backbone(unit.seed),
+                self._interactions,
+                checkpoint_dir=self._folder / "states" / name,
+                checkpoint_seconds=self._checkpoint_seconds,
             )
-            started = time.monotonic()
-            try:
-                search.fit(self._backbone(unit.seed), self._interactions)
-            except RuntimeError as error:
-                self._report(f"{unit.name}: {error}")
-            folder.mkdir(parents=True, exist_ok=True)
-            for budget in search.reached:
-                masks = search.assign(budget)
-                masks.save(folder / f"{budget.share:g}.npz")
-            write_json(done, {"seconds": time.monotonic() - started})
-        return {
-            share: SizeAssignment.load(folder / f"{share:g}.npz")
-            for share in self._config.shares
-            if (folder / f"{share:g}.npz").exists()
-        }
+        except RuntimeError as error:
+            self._report(f"{unit.name}: {error}")
+        return search
 
     def _is_possible(self, unit: Unit) -> bool:
         return (
             unit.method != "pep"
             or self._record_path(unit).exists()
-            or unit.share in self._pep_masks(unit)
+            or Budget.of(unit.share) in self._pep_search(unit).reached
         )
 
     def search(self, method: str) -> CIESS:
@@ -289,49 +282,51 @@ class RankingBench:
     def _search(self, method: str) -> CIESS:
         config, settings = self._config, self._config.searches[method]
         if settings.evaluator == "aligned":
-            pretrained = self._model("pretrained", self.first_seed)
-            evaluator: Any = AlignedEvaluator(
-                pretrained,
-                self._interactions,
-                self._recipe(config.aligned_rate),
+            model = self._model("pretrained", self.first_seed)
+            evaluator: Any = functools.partial(
+                AlignedEvaluator,
+                recipe=self._recipe(config.aligned_rate),
                 fine_tuning_steps=settings.evaluator_steps,
                 alignment_power=config.alignment_power,
                 cutoffs=config.cutoffs,
             )
         else:
-            evaluator = RetrainEvaluator(
-                self._model("dense", self.first_seed),
-                self._interactions,
-                config.recipe,
+            model = self._model("dense", self.first_seed)
+            evaluator = functools.partial(
+                RetrainEvaluator,
+                recipe=config.recipe,
                 steps=settings.evaluator_steps,
                 cutoffs=config.cutoffs,
             )
         search = CIESS(
             min(config.shares),
             evaluator=evaluator,
+            warm_start_steps=0,
             episodes=config.episodes,
             iterations=config.iterations,
             memory_weight=config.memory_weight,
             num_candidates=config.trials,
             num_averaged=settings.num_averaged,
+            equalize=settings.equalize,
             exploration=settings.exploration,
             td3=config.td3,
             seed=self.first_seed,
         )
 
-        def news(entry: Mapping[str, Any]) -> None:
-            if entry["iteration"] == config.iterations - 1:
+        def news(step: int, logs: Mapping[str, float]) -> None:
+            if logs["iteration"] == config.iterations - 1:
                 self._report(
-                    f"{method} episode {entry['episode'] + 1}: mean size "
-                    f"{entry['mean_size']:.1f}, reward {entry['reward']:.4f}, "
-                    f"score {entry['score']:.4f}"
+                    f"{method} episode {logs['episode'] + 1}: mean size "
+                    f"{logs['mean_size']:.1f}, reward {logs['reward']:.4f}, "
+                    f"score {logs['score']:.4f}"
                 )
 
         search.explore(
-            self._interactions.popularity,
+            model,
+            self._interactions,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=news)],
             checkpoint_dir=self._folder / "states" / method,
             checkpoint_seconds=self._checkpoint_seconds,
-            on_step=news,
         )
         return search
 
@@ -472,8 +467,7 @@ class RankingBench:
         """What was spent, once, before a unit's own training."""
         states = self._folder / "states"
         if unit.method == "pep":
-            folder = states / f"pep_{unit.trial}_seed{unit.seed}"
-            return {"search": _seconds(folder / "done.json")}
+            return {"search": self._pep_search(unit).trace.seconds}
         settings = self._config.searches.get(unit.method)
         names = []
         if self._starts_aligned(unit.method):

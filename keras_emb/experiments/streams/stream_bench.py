@@ -213,11 +213,10 @@ class StreamBench:
         )
         settings: dict[str, Any] = {}
         if regrowth is not None:
-            # A state that is resumed brings its own sizes.
-            regrowth.before(self.pretrain_batches)
+            # Calls are as long as rows go without a resize.
             settings = {
                 "steps_per_call": self._config.regrow_every,
-                "on_call": self._resizing(regrowth),
+                "callbacks": [self._resizing(regrowth)],
             }
         rest = self._learn(
             unit, model, "rest", slice(self.pretrain_batches, None), settings
@@ -228,12 +227,11 @@ class StreamBench:
             past.seconds + rest.seconds,
         )
 
-    def _resizing(self, regrowth: Regrowth) -> Callable[[int, int], None]:
-        def on_call(done: int, total: int) -> None:
-            if done < total:
-                regrowth.before(self.pretrain_batches + done)
-
-        return on_call
+    def _resizing(self, regrowth: Regrowth) -> keras.callbacks.Callback:
+        past = self.pretrain_batches
+        return keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda step, logs: regrowth.before(past + step)
+        )
 
     def _learn(
         self,

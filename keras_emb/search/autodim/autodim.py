@@ -1,7 +1,7 @@
 """AutoDim: one size a field, by Gumbel-softmax."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,9 @@ class AutoDim:
         backbone: keras.Model,
         interactions: Interactions,
         *,
-        checkpoint: str | Path | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_epoch: Callable[[dict[str, float]], None] | None = None,
     ) -> SizeAssignment:
         """Searches sizes for a backbone.
 
@@ -120,9 +120,10 @@ class AutoDim:
             backbone: Built Keras model; it stays as it is, and its values do
                 not matter.
             interactions: Training and validation examples.
-            checkpoint: File for the state; resumed when it exists.
+            callbacks: Keras callbacks, see `train`.
+            checkpoint_dir: Folder for the state; an interrupted search goes
+                on where it stood.
             checkpoint_seconds: Least time between two saves.
-            on_epoch: Called with each entry of the history.
 
         Returns:
             Sizes within the budget.
@@ -178,14 +179,16 @@ class AutoDim:
                 stop_after=max(self.search_epochs, 1),
             ),
             objective=self.objective,
-            checkpoint=checkpoint,
+            checkpoint=Path(checkpoint_dir) / "autodim.npz"
+            if checkpoint_dir
+            else None,
             checkpoint_seconds=checkpoint_seconds,
             settings={
                 "seed": self.seed,
                 "dims": [int(dim) for dim in dims],
                 "selection_learning_rate": self.selection_learning_rate,
             },
-            on_epoch=on_epoch,
+            callbacks=callbacks,
             keep_start=False,
         )
         self._searched_dims = [int(dim) for dim in dims]

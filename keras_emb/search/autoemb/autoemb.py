@@ -1,7 +1,7 @@
 """AutoEmb: sizes by popularity, searched on a stream."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +116,7 @@ class AutoEmb:
         steps: int | None = None,
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_call: Callable[[int, int], None] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> SizeAssignment:
         """Learns a stream and decides sizes at its end.
 
@@ -131,7 +131,7 @@ class AutoEmb:
                 the same `checkpoint_dir` and more steps goes on.
             checkpoint_dir: Folder for the state of the run.
             checkpoint_seconds: Least time between two saves.
-            on_call: See `train_on_stream`.
+            callbacks: Keras callbacks, see `train_on_stream`.
 
         Returns:
             Sizes within the budget.
@@ -142,7 +142,7 @@ class AutoEmb:
             steps=steps,
             checkpoint_dir=checkpoint_dir,
             checkpoint_seconds=checkpoint_seconds,
-            on_call=on_call,
+            callbacks=callbacks,
         )
         self.model = harden(self.soft)
         return self.assign(self.budget)
@@ -155,7 +155,7 @@ class AutoEmb:
         steps: int | None = None,
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_call: Callable[[int, int], None] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> StreamRecord:
         """Learns a stream with mixed sizes and decides none.
 
@@ -165,7 +165,7 @@ class AutoEmb:
             steps: Batches to go through.
             checkpoint_dir: Folder for the state of the run.
             checkpoint_seconds: Least time between two saves.
-            on_call: See `train_on_stream`.
+            callbacks: Keras callbacks, see `train_on_stream`.
 
         Returns:
             The record, `record` from now on.
@@ -188,7 +188,7 @@ class AutoEmb:
             checkpoint=folder / "stream.npz" if folder else None,
             checkpoint_seconds=checkpoint_seconds,
             jit_compile=self.jit_compile,
-            on_call=on_call,
+            callbacks=callbacks,
         )
         return self.record
 

@@ -9,6 +9,7 @@ from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.evaluator import Evaluator
 from keras_emb.search.ciess.exploration import Exploration
 from keras_emb.search.ciess.retrain_evaluator import RetrainEvaluator
+from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.search.ciess.sized_recommender import (
     SizedRecommender,
     list_quality,
@@ -26,6 +27,7 @@ __all__ = [
     "Evaluator",
     "Exploration",
     "RetrainEvaluator",
+    "SizeSpace",
     "SizedRecommender",
     "Td3Settings",
     "list_quality",

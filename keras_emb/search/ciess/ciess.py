@@ -4,32 +4,43 @@ import hashlib
 import logging
 import numbers
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import numpy as np
 
 from keras_emb.compression import Budget, SizeAssignment
-from keras_emb.search.ciess.agent_process import AgentProcess
+from keras_emb.datasets import Interactions
+from keras_emb.evaluation import FullRanking
+from keras_emb.layers import BipartiteGraph
+from keras_emb.layers.rebuild import copy_layer
+from keras_emb.search.ciess.agent_process import AgentProcess, require_agents
+from keras_emb.search.ciess.aligned_evaluator import AlignedEvaluator
 from keras_emb.search.ciess.candidate import Candidate
 from keras_emb.search.ciess.evaluator import Evaluator
 from keras_emb.search.ciess.exploration import Exploration
+from keras_emb.search.ciess.retrain_evaluator import RetrainEvaluator
 from keras_emb.search.ciess.saved_policies import (
     check_policies,
     describe_policies,
 )
 from keras_emb.search.ciess.search_state import SearchState
 from keras_emb.search.ciess.size_problem import SizeProblem
+from keras_emb.search.ciess.size_space import SizeSpace
+from keras_emb.search.ciess.sized_recommender import list_quality
 from keras_emb.search.ciess.td3_settings import Td3Settings
 from keras_emb.search.ciess.within_budget import (
     average_candidate,
     best_candidates,
-    check_reachable,
-    is_reachable,
+    equalized_candidates,
 )
+from keras_emb.training import PairwiseRecipe, PairwiseTrainer, callback_list
 
 __all__ = ["CIESS"]
+
+MakeEvaluator = Callable[[keras.Model, Interactions], Evaluator]
 
 
 class CIESS:
@@ -64,19 +75,23 @@ class CIESS:
     graph = keras_emb.BipartiteGraph.from_interactions(data)
     model = LightGCN.from_graph(graph, embedding_dim=8)
     recipe = keras_emb.PairwiseRecipe(max_steps=20, batch_size=1000)
-    evaluator = keras_emb.AlignedEvaluator(model, data, recipe)
-    search = keras_emb.CIESS(
-        0.5, evaluator=evaluator, d_max=8, episodes=1, iterations=2
-    )
-    sizes = search.fit(data.popularity, checkpoint_dir="search")
+    search = keras_emb.CIESS(0.5, recipe=recipe, episodes=1, iterations=2)
+    sizes = search.fit(model, data, checkpoint_dir="search")
     smaller = search.assign(0.25)
+    model = search.evaluator.build(smaller)
     ```
+
+    The paper's d_max is the width of the backbone's tables.
 
     Args:
         budget: Share of the parameters to keep, or bytes.
-        evaluator: What values sizes; see `Evaluator`.
-        d_max: Full width, at least 2: that of the evaluator's recommender,
-            or 128 where it does not say.
+        evaluator: What values sizes: `"retrain"` trains a fresh recommender
+            a short while (paper), `"aligned"` cuts the trained one (ours);
+            see `RetrainEvaluator` and `AlignedEvaluator`. Or a callable that
+            makes an `Evaluator` of a trained model and its interactions.
+        recipe: How recommenders are trained.
+        warm_start_steps: Most steps of the training before the search, the
+            recipe's by default; 0 for a backbone that is trained already.
         episodes: Number of episodes, each from full size.
         iterations: Iterations of an episode.
         memory_weight: Lambda, what size costs in the reward.
@@ -87,6 +102,9 @@ class CIESS:
         num_averaged: The first two of them are averages of this many of the
             best near the budget, and near half of it, without the noise of
             exploration: our step; 0 as in the paper.
+        equalize: Whether the averages are drawn towards one size for all, as
+            far as the evaluator values that: our step, for recommenders that
+            cannot bear small items.
         exploration: Noise and walk.
         td3: Constants of TD3.
         policies: Folder written by `save_policies`: its policies are applied
@@ -101,29 +119,26 @@ class CIESS:
         self,
         budget: Budget | float | int,
         *,
-        evaluator: Evaluator,
-        d_max: int | None = None,
+        evaluator: Literal["aligned", "retrain"] | MakeEvaluator = "aligned",
+        recipe: PairwiseRecipe | None = None,
+        warm_start_steps: int | None = None,
         episodes: int = 30,
         iterations: int = 10,
         memory_weight: float = 0.4,
         quality: Literal["ratio", "raw"] = "ratio",
         num_candidates: int = 3,
         num_averaged: int = 10,
+        equalize: bool = False,
         exploration: Exploration | None = None,
         td3: Td3Settings | None = None,
         policies: str | Path | None = None,
         seed: int = 0,
     ) -> None:
-        own = getattr(evaluator, "d_max", d_max)
-        if d_max is None:
-            d_max = _WIDTH if own is None else own
-        elif own != d_max:
-            raise ValueError(
-                f"`d_max` must be the width of the evaluator's recommender, "
-                f"{own}. Received: d_max={d_max}"
-            )
+        self.recipe = recipe or PairwiseRecipe()
+        if warm_start_steps is None:
+            warm_start_steps = self.recipe.max_steps
         for name, value, least in (
-            ("d_max", d_max, 2),
+            ("warm_start_steps", warm_start_steps, 0),
             ("episodes", episodes, 1),
             ("iterations", iterations, 1),
             ("num_candidates", num_candidates, 1),
@@ -145,15 +160,20 @@ class CIESS:
                 "`quality` must be 'ratio' or 'raw'. "
                 f"Received: quality={quality!r}"
             )
+        if evaluator not in _EVALUATORS and not callable(evaluator):
+            raise ValueError(
+                f"`evaluator` must be one of {sorted(_EVALUATORS)} or a "
+                f"callable that makes one. Received: evaluator={evaluator!r}"
+            )
         self.budget = Budget.of(budget)
-        self.evaluator = evaluator
-        self.d_max = d_max
+        self.warm_start_steps = int(warm_start_steps)
         self.episodes = episodes
         self.iterations = iterations
         self.memory_weight = memory_weight
         self.quality = quality
         self.num_candidates = num_candidates
         self.num_averaged = num_averaged
+        self.equalize = equalize
         self.exploration = exploration or Exploration()
         self.td3 = td3 or Td3Settings()
         self.policies = str(policies) if policies is not None else None
@@ -161,84 +181,102 @@ class CIESS:
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.seconds = 0.0
+        self._make_evaluator = evaluator
 
     def fit(
         self,
-        popularity: Mapping[str, Any],
+        backbone: keras.Model,
+        interactions: Interactions,
         *,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_step: Callable[[dict[str, Any]], None] | None = None,
     ) -> SizeAssignment:
         """Searches, and chooses for the budget: `explore`, then `assign`.
 
         Args:
-            popularity: Training interactions of each entity, shape
-                `(rows,)`, by side: a name for each group of entities that
-                learns together, as a rule `"user"` and `"item"`.
+            backbone: Built model of users and items; it stays as it is.
+            interactions: Training and validation examples.
+            callbacks: Keras callbacks: first of the warm start, whose
+                epochs are validations, then of the search, whose epochs are
+                iterations; `stop_training` ends it there.
             checkpoint_dir: Folder for the state; an interrupted search goes
                 on where it stood.
             checkpoint_seconds: Least time between two saves.
-            on_step: Called with each entry of the trace.
 
         Returns:
-            Sizes within the budget, a table for each side.
+            Sizes within the budget, equal in all tables of an entity.
 
         Raises:
             AgentError: If the agents' process cannot start, fails or is
                 killed.
-            ValueError: If popularity is no count, the budget has no room for
-                a coordinate a row, the checkpoint is of another search, or
-                the policies do not fit.
+            ValueError: If the tables are not of one width, the budget has no
+                room for a coordinate a row, the checkpoint is of another
+                search, or the policies do not fit.
         """
         self.explore(
-            popularity,
+            backbone,
+            interactions,
+            callbacks=callbacks,
             checkpoint_dir=checkpoint_dir,
             checkpoint_seconds=checkpoint_seconds,
-            on_step=on_step,
         )
         return self.assign(self.budget)
 
     def explore(
         self,
-        popularity: Mapping[str, Any],
+        backbone: keras.Model,
+        interactions: Interactions,
         *,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_step: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Searches without choosing.
 
         Afterwards `record` holds every candidate tried, `trace` what each
         iteration brought, `seconds` how long it took, interruptions left
-        out.
+        out; `model` the full-size recommender, and `evaluator` what has
+        valued the candidates.
 
         Args:
-            popularity: As `fit` takes it.
-            checkpoint_dir: Likewise.
-            checkpoint_seconds: Likewise.
-            on_step: Likewise.
+            backbone: As for `fit`, and all that follows.
+            interactions: Training and validation examples.
+            callbacks: Keras callbacks.
+            checkpoint_dir: Folder for the state.
+            checkpoint_seconds: Least time between two saves.
         """
-        counts = {side: _counts(side, f) for side, f in popularity.items()}
-        self._rows = {side: len(f) for side, f in counts.items()}
-        check_reachable(self._rows, self.d_max, self.budget)
+        require_agents()
+        counts = interactions.popularity
+        self._space = SizeSpace.of(
+            backbone, {side: len(rows) for side, rows in counts.items()}
+        )
+        self._space.check_reachable(self.budget)
         if self.policies is not None:
-            check_policies(self.policies, self._rows, self.td3.hidden_units)
+            check_policies(
+                self.policies, self._space.rows, self.td3.hidden_units
+            )
+        counts = {side: counts[side] for side in self._space.rows}
+        folder = Path(checkpoint_dir) if checkpoint_dir else None
+        self.model = self._warm_start(
+            backbone, interactions, callbacks, folder, checkpoint_seconds
+        )
+        self.evaluator = self._evaluator_of(self.model, interactions)
         self._state = SearchState(
-            Path(checkpoint_dir) / "ciess.npz" if checkpoint_dir else None,
+            folder / "ciess.npz" if folder else None,
             self._fingerprint(counts),
         )
         self._state.load()
         problem = SizeProblem(
             counts,
             self.evaluator,
-            self.d_max,
+            self._space.d_max,
             self.memory_weight,
             self.quality,
         )
         problem.full_quality = self._state.full_quality
-        if len(self._state.record) < self.episodes * self.iterations:
-            self._search(problem, checkpoint_seconds, on_step)
+        if len(self._state.record) < self._total:
+            self._search(problem, checkpoint_seconds, callbacks)
         self.record = self._state.record
         self.trace = self._state.trace
         self.seconds = self._state.seconds
@@ -263,9 +301,9 @@ class CIESS:
         """
         self._check_explored()
         budget = Budget.of(budget)
-        check_reachable(self._rows, self.d_max, budget)
+        self._space.check_reachable(budget)
         best = best_candidates(
-            self.record, self.d_max, budget, self.num_candidates
+            self.record, self._space, budget, self.num_candidates
         )
         return [*self._averages(budget), *best][: self.num_candidates]
 
@@ -306,8 +344,7 @@ class CIESS:
                 "in proportion. A larger `memory_weight` searches there.",
                 budget,
             )
-        sizes = SizeAssignment.from_sizes(best.sizes, self.d_max, origin)
-        return sizes.check(budget)
+        return self._space.assignment(best.sizes, origin).check(budget)
 
     def save_policies(self, folder: str | Path) -> None:
         """Writes what was learned with TF-Agents' `PolicySaver`.
@@ -322,7 +359,7 @@ class CIESS:
         self._check_explored()
         with self._agents() as agents:
             agents.call("save_policies", self._state.policies, str(folder))
-        describe_policies(folder, self._rows, self.td3.hidden_units)
+        describe_policies(folder, self._space.rows, self.td3.hidden_units)
 
     def _check_explored(self) -> None:
         if not self.record:
@@ -331,15 +368,65 @@ class CIESS:
                 "has tried nothing"
             )
 
+    def _warm_start(
+        self,
+        backbone: keras.Model,
+        interactions: Interactions,
+        callbacks: Sequence[keras.callbacks.Callback],
+        folder: Path | None,
+        checkpoint_seconds: float,
+    ) -> keras.Model:
+        """The full-size recommender, trained to its best on validation."""
+        if not self.warm_start_steps:
+            return backbone
+        model = copy_layer(backbone)
+        ranking = FullRanking(interactions, "validation")
+
+        def validate(model: keras.Model) -> dict[str, float]:
+            metrics = dict(ranking(model).metrics)
+            return {**metrics, "quality": list_quality(metrics)}
+
+        PairwiseTrainer(
+            model, BipartiteGraph.from_interactions(interactions), self.recipe
+        ).fit(
+            self.seed,
+            validate,
+            monitor="quality",
+            max_steps=self.warm_start_steps,
+            checkpoint=folder / "warm_start.npz" if folder else None,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=callbacks,
+        )
+        return model
+
+    def _evaluator_of(
+        self, model: keras.Model, interactions: Interactions
+    ) -> Evaluator:
+        if callable(self._make_evaluator):
+            return self._make_evaluator(model, interactions)
+        kind = _EVALUATORS[self._make_evaluator]
+        return kind(model, interactions, self.recipe)
+
     def _search(
         self,
         problem: SizeProblem,
         checkpoint_seconds: float,
-        on_step: Callable[[dict[str, Any]], None] | None,
+        callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
         state = self._state
         started = time.monotonic() - state.seconds
+        told = callback_list(callbacks, self.model)
+        told.on_train_begin()
         with self._agents() as agents:
+
+            def save() -> None:
+                # A search that is over needs no more to go on with.
+                over = len(state.record) == self._total
+                state.agents = {} if over else agents.call("state")
+                state.policies = agents.call("policies")
+                state.seconds = time.monotonic() - started
+                state.save()
+
             if state.agents:
                 agents.call("restore", state.agents)
             problem.value_full_size()
@@ -348,19 +435,18 @@ class CIESS:
                 state.save()
             saved = time.monotonic()
             seconds = checkpoint_seconds if state.on_disk else np.inf
-            total = self.episodes * self.iterations
-            for step in range(len(state.record), total):
+            first = len(state.record)
+            for step in range(first, self._total):
+                told.on_epoch_begin(step)
                 entry = self._iterate(agents, problem, step)
-                last = step + 1 == total
-                if last or time.monotonic() - saved >= seconds:
-                    # A search that is over needs no more to go on with.
-                    state.agents = {} if last else agents.call("state")
-                    state.policies = agents.call("policies")
-                    state.seconds = time.monotonic() - started
-                    state.save()
+                if time.monotonic() - saved >= seconds:
+                    save()
                     saved = time.monotonic()
-                if on_step is not None:
-                    on_step(entry)
+                told.on_epoch_end(step, _logs(entry))
+                if self.model.stop_training:
+                    break
+            save()
+        told.on_train_end()
 
     def _iterate(
         self, agents: AgentProcess, problem: SizeProblem, step: int
@@ -383,7 +469,7 @@ class CIESS:
             "episode": step // self.iterations,
             "iteration": step % self.iterations,
             "mean_size": candidate.mean_size,
-            "sparsity": 1 - candidate.mean_size / self.d_max,
+            "sparsity": 1 - candidate.mean_size / self._space.d_max,
             "reward": float(outcome["rewards"].mean()),
             "quality": candidate.quality,
             "score": candidate.score,
@@ -396,10 +482,30 @@ class CIESS:
         if not self.num_averaged:
             return []
         return [
-            average_candidate(self.record, self.d_max, one, self.num_averaged)
+            self._average(one)
             for one in (budget, budget.halved())
-            if is_reachable(self._rows, self.d_max, one)
+            if self._space.reaches(one)
         ]
+
+    def _average(self, budget: Budget) -> Candidate:
+        average = average_candidate(
+            self.record, self._space, budget, self.num_averaged
+        )
+        if not self.equalize:
+            return average
+        ways = equalized_candidates(average, self._space, budget)
+        return max([average, *ways], key=self._valued)
+
+    def _valued(self, candidate: Candidate) -> float:
+        """What the evaluator says of sizes that the search has not tried."""
+        values = self._state.values
+        if candidate.digest not in values:
+            evaluation = self.evaluator.evaluate(
+                candidate.sizes, self._retrain_seed
+            )
+            values[candidate.digest] = float(evaluation.score)
+            self._state.save()
+        return values[candidate.digest]
 
     def _retrained(self, candidate: Candidate) -> float:
         scores = self._state.scores
@@ -412,7 +518,11 @@ class CIESS:
 
     @property
     def _retrain_seed(self) -> int:
-        return self._seed_of(self.episodes * self.iterations)
+        return self._seed_of(self._total)
+
+    @property
+    def _total(self) -> int:
+        return self.episodes * self.iterations
 
     def _seed_of(self, step: int) -> int:
         sequence = np.random.SeedSequence([self.seed, step, 1])
@@ -420,8 +530,8 @@ class CIESS:
 
     def _agents(self) -> AgentProcess:
         return AgentProcess(
-            rows=self._rows,
-            d_max=self.d_max,
+            rows=self._space.rows,
+            d_max=self._space.d_max,
             episodes=self.episodes,
             iterations=self.iterations,
             exploration=self.exploration,
@@ -436,9 +546,9 @@ class CIESS:
         for array in counts.values():
             digest.update(array.tobytes())
         return {
-            "rows": self._rows,
+            "rows": self._space.rows,
             "popularity": digest.hexdigest(),
-            "d_max": self.d_max,
+            "d_max": self._space.d_max,
             "episodes": self.episodes,
             "iterations": self.iterations,
             "memory_weight": self.memory_weight,
@@ -453,19 +563,15 @@ class CIESS:
 
 _LOGGER = logging.getLogger(__name__)
 
-# The paper's full width.
-_WIDTH = 128
+_EVALUATORS: Mapping[str, type[AlignedEvaluator] | type[RetrainEvaluator]] = {
+    "aligned": AlignedEvaluator,
+    "retrain": RetrainEvaluator,
+}
 
 
-def _counts(side: str, popularity: Any) -> np.ndarray:
-    counts = np.asarray(popularity, np.float64)
-    if counts.ndim != 1 or not len(counts) or not (counts >= 0).all():
-        raise ValueError(
-            "`popularity` must hold numbers of at least 0, shape (rows,). "
-            f"Received: shape {counts.shape} for side {side!r}"
-        )
-    if not side.isidentifier():
-        raise ValueError(
-            f"`popularity` must name sides by identifiers. Received: {side!r}"
-        )
-    return counts
+def _logs(entry: Mapping[str, Any]) -> dict[str, float]:
+    """An entry of the trace as Keras's callbacks want it: numbers alone."""
+    logs = {name: value for name, value in entry.items() if name != "losses"}
+    for side, losses in entry["losses"].items():
+        logs.update({f"{side}_{name}": x for name, x in losses.items()})
+    return logs

@@ -15,10 +15,9 @@ class Evaluator(Protocol):
 
     Sizes come as int32 arrays of shape `(rows,)` by side, each in
     `1 .. d_max`. Equal arguments must give equal answers, else a resumed
-    search differs from one that was never interrupted. Two attributes are
-    heeded where there are any: `d_max`, the width of full size, and
-    `fingerprint`, plain values that a search to be resumed must have in
-    common with the one that was interrupted.
+    search differs from one that was never interrupted. An attribute
+    `fingerprint` is heeded where there is one: plain values that a search to
+    be resumed must have in common with the one that was interrupted.
 
     >>> import numpy as np
     >>> from keras_emb.search.ciess import Evaluation

@@ -31,7 +31,6 @@ class RecommenderEvaluator(abc.ABC):
         steps: Steps of training that a candidate gets.
 
     Attributes:
-        d_max: Width of the full-size model.
         fingerprint: What a search to be resumed must have in common with the
             one that was interrupted.
     """
@@ -44,7 +43,6 @@ class RecommenderEvaluator(abc.ABC):
         steps: int,
     ) -> None:
         self.recommender = recommender
-        self.d_max = recommender.d_max
         # Not of the recommender's weights: their last bits may depend on the
         # number of cores that have turned them.
         digest = hashlib.sha256()
@@ -83,13 +81,12 @@ class RecommenderEvaluator(abc.ABC):
         """The recommender that `retrain` scores.
 
         Args:
-            sizes: Sizes by side.
+            sizes: Sizes by side, or an assignment of `CIESS`.
             seed: As for `retrain`; by default the one that `CIESS` has
                 retrained these sizes with, or 0.
 
         Returns:
-            A model of its own at these sizes, for `compact` with
-            `sizes_of_tables(model, sizes)`.
+            A model of its own at these sizes, for `compact`.
         """
         if seed is None:
             origin = getattr(sizes, "origin", None) or {}

@@ -35,6 +35,7 @@ class SearchState:
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.scores: dict[str, float] = {}
+        self.values: dict[str, float] = {}
         self.seconds = 0.0
         self.full_quality: np.ndarray | None = None
         self.agents: dict[str, np.ndarray] = {}
@@ -69,6 +70,7 @@ class SearchState:
                 "fingerprint": self.fingerprint,
                 "trace": self.trace,
                 "scores": self.scores,
+                "values": self.values,
                 "seconds": self.seconds,
             },
         )
@@ -95,6 +97,7 @@ class SearchState:
         self.policies = _part(arrays, "policies")
         self.trace = values["trace"]
         self.scores = values["scores"]
+        self.values = values["values"]
         self.seconds = values.get("seconds", 0.0)
         sizes = _part(arrays, "sizes")
         self.record = [

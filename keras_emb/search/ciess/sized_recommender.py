@@ -14,10 +14,10 @@ from keras_emb.layers import (
     BipartiteGraph,
     find_tables,
     replace_tables,
-    table_features,
 )
 from keras_emb.layers.reinitialize import reinitialize
 from keras_emb.search.ciess.evaluation import Evaluation
+from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.training import (
     PairwiseRecipe,
     PairwiseTrainer,
@@ -69,23 +69,25 @@ def sizes_of_tables(
         model: A model of users and items. Tables of one coordinate (biases)
             are left alone.
         sizes: Integers of shape `(rows,)` by input feature, or an assignment
-            whose tables are named like the features, as `CIESS` returns it.
+            for the model's tables, as `CIESS` returns it.
 
     Returns:
         An assignment for the model's tables.
+
+    Raises:
+        ValueError: If the tables are not of one width, or an assignment is
+            of other tables.
     """
-    if isinstance(sizes, SizeAssignment):
-        sizes = {name: sizes.sizes(name) for name in sizes.tables}
-    features = table_features(model)
-    tables = {
-        name: table
-        for name, table in find_tables(model).items()
-        if table.output_dim > 1
-    }
-    return SizeAssignment.from_sizes(
-        {name: np.asarray(sizes[features[name]]) for name in tables},
-        {name: int(table.output_dim) for name, table in tables.items()},
-    )
+    if not isinstance(sizes, SizeAssignment):
+        rows = {feature: len(one) for feature, one in sizes.items()}
+        return SizeSpace.of(model, rows).assignment(sizes)
+    tables = {n for n, t in find_tables(model).items() if t.output_dim > 1}
+    if set(sizes.tables) != tables:
+        raise ValueError(
+            "`sizes` must be an assignment for the tables of the model, "
+            f"{sorted(tables)}. Received: {sorted(sizes.tables)}"
+        )
+    return sizes
 
 
 class SizedRecommender:
@@ -112,20 +114,9 @@ class SizedRecommender:
         cutoffs: Sequence[int] = (5, 10, 20),
     ) -> None:
         rows = {k: len(v) for k, v in interactions.vocabularies.items()}
-        widths = {
-            table.output_dim
-            for table in find_tables(model).values()
-            if table.output_dim > 1
-        }
-        if len(widths) != 1:
-            raise ValueError(
-                "The tables of `model` must be of one width, as users and "
-                f"items have one size each. Received: widths {sorted(widths)}"
-            )
-        self.d_max = int(widths.pop())
-        self.full_sizes = {
-            side: np.full(count, self.d_max) for side, count in rows.items()
-        }
+        space = SizeSpace.of(model, rows)
+        self.d_max = space.d_max
+        self.full_sizes = space.even(self.d_max)
         self.model = apply_assignment(
             model, sizes_of_tables(model, self.full_sizes)
         )

@@ -1,7 +1,7 @@
 """Differentiable neural input search."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,7 +83,8 @@ class DNIS:
         num_blocks: Number L of popularity blocks of equal count.
         block_sizes: Rows of each block, the most popular first, instead.
         recipe: Rates and batch size.
-        warm_start_epochs: Most epochs of the training before the search.
+        warm_start_epochs: Most epochs of the training before the search; 0
+            for a backbone that is trained already.
         search_epochs: Most epochs of the search; one ends with the
             validation examples.
         selection_learning_rate: Step of an average weight of selection.
@@ -185,10 +186,9 @@ class DNIS:
         backbone: keras.Model,
         interactions: Interactions,
         *,
-        warm_start: bool = True,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 20.0,
-        on_epoch: Callable[[str, dict[str, float]], None] | None = None,
     ) -> SizeAssignment:
         """Searches sizes for a backbone.
 
@@ -200,12 +200,11 @@ class DNIS:
         Args:
             backbone: Built Keras model; it stays as it is.
             interactions: Training and validation examples.
-            warm_start: False when the backbone is trained already.
+            callbacks: Keras callbacks, see `train`: first of the warm start,
+                then of the search, whose model is a `BilevelModel`.
             checkpoint_dir: Folder for the state; an interrupted search goes
                 on where it stood.
             checkpoint_seconds: Least time between two saves.
-            on_epoch: Called with the stage's name and an entry of its
-                history.
 
         Returns:
             Sizes within the budget.
@@ -224,9 +223,8 @@ class DNIS:
             self.popularity, self.num_blocks, self.block_sizes
         )
         self.trace: dict[str, TrainingRecord] = {}
-        if warm_start:
+        if self.warm_start_epochs:
             backbone = copy_layer(backbone)
-        if warm_start and self.warm_start_epochs:
             self.trace["warm_start"] = fit_interactions(
                 backbone,
                 interactions,
@@ -237,7 +235,7 @@ class DNIS:
                 seed=self.seed,
                 checkpoint=folder / "warm_start.npz" if folder else None,
                 checkpoint_seconds=checkpoint_seconds,
-                on_epoch=_named("warm_start", on_epoch),
+                callbacks=callbacks,
             )
         selected = self._search(
             backbone,
@@ -245,7 +243,7 @@ class DNIS:
             interactions,
             folder / "search.npz" if folder else None,
             checkpoint_seconds,
-            _named("search", on_epoch),
+            callbacks,
         )
         self.alpha = {
             table.selection.embedding_dim: table.selection.alpha.numpy()
@@ -318,7 +316,7 @@ class DNIS:
         interactions: Interactions,
         checkpoint: Path | None,
         checkpoint_seconds: float,
-        on_epoch: Callable[[dict[str, float]], None] | None,
+        callbacks: Sequence[keras.callbacks.Callback],
     ) -> keras.Model:
         selected = add_selection(backbone, blocks, l1=self.l1)
         selections = {
@@ -383,7 +381,7 @@ class DNIS:
             },
             # Selection of nothing may rank best; it searches nothing.
             keep_start=False,
-            on_epoch=on_epoch,
+            callbacks=callbacks,
         )
         # The merged model is retrained with all its weights.
         for layer, trainable in frozen:
@@ -404,11 +402,3 @@ def _freeze_dense(model: Any) -> list[tuple[Any, bool]]:
             frozen += [(inner, inner.trainable) for inner in inside]
             layer.trainable = False
     return frozen
-
-
-def _named(
-    stage: str, on_epoch: Callable[[str, dict[str, float]], None] | None
-) -> Callable[[dict[str, float]], None] | None:
-    if on_epoch is None:
-        return None
-    return lambda entry: on_epoch(stage, entry)

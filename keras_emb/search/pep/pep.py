@@ -1,7 +1,8 @@
 """Pruning by thresholds that are trained with the tables."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -15,7 +16,7 @@ from keras_emb.layers import (
 )
 from keras_emb.layers.rebuild import copy_layer
 from keras_emb.search.dnis.selection import searched_tables
-from keras_emb.training import PairwiseRecipe, PairwiseTrainer
+from keras_emb.training import PairwiseRecipe, PairwiseTrainer, TrainingRecord
 
 __all__ = ["PEP"]
 
@@ -116,18 +117,24 @@ class PEP:
         backbone: keras.Model,
         interactions: Interactions,
         *,
-        on_check: Callable[[int, float], None] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        checkpoint_dir: str | Path | None = None,
+        checkpoint_seconds: float = 20.0,
     ) -> SizeAssignment:
         """Searches masks for a backbone.
 
         Afterwards `model` holds a copy of the backbone, with its values from
-        before the search; `trace` the step and the share kept of every
-        check.
+        before the search; `trace` the record of the search, whose entries
+        have the share kept at every check.
 
         Args:
             backbone: Built model of users and items; it stays as it is.
             interactions: Training examples.
-            on_check: Called with each entry of the trace.
+            callbacks: Keras callbacks, see `PairwiseTrainer.fit`; a check
+                is the end of an epoch.
+            checkpoint_dir: Folder for the state; an interrupted search goes
+                on where it stood.
+            checkpoint_seconds: Least time between two saves.
 
         Returns:
             The mask of the first budget; `assign` has the others.
@@ -139,8 +146,8 @@ class PEP:
         """
         names = set(searched_tables(backbone))
         self.model = copy_layer(backbone)
-        self.trace: list[tuple[int, float]] = []
-        self._found = {}
+        folder = Path(checkpoint_dir) if checkpoint_dir else None
+        self._found = self._read(folder) if folder else {}
 
         def make(name: str, layer: Any) -> Any:
             if name not in names:
@@ -150,36 +157,43 @@ class PEP:
         searched = replace_tables(backbone, make)
         tables = searched_tables(searched)
 
-        def check(entry: dict[str, float]) -> None:
-            step = int(entry["step"])
+        def check(model: keras.Model) -> dict[str, float]:
             masks = SizeAssignment.from_masks(
                 {name: table.mask() for name, table in tables.items()},
-                {
-                    "method": "pep",
-                    **self.thresholds,
-                    "step": step,
-                    "seed": self.seed,
-                },
+                {"method": "pep", **self.thresholds, "seed": self.seed},
             )
-            self.trace.append((step, masks.kept_share))
             for budget in self._missing:
                 if _fits(masks, budget):
                     self._found[budget] = masks
-            if on_check is not None:
-                on_check(*self.trace[-1])
+                    if folder is not None:
+                        masks.save(self._file(folder, budget))
+            return {"kept_share": masks.kept_share}
 
-        PairwiseTrainer(
+        trainer = PairwiseTrainer(
             searched,
             BipartiteGraph.from_interactions(interactions),
             self.recipe,
             self.loss,
-        ).fit(self.seed, on_validation=check, stop=lambda: not self._missing)
+        )
+        self.trace: TrainingRecord = trainer.fit(
+            self.seed,
+            check,
+            monitor=None,
+            checkpoint=folder / _STATE if folder else None,
+            checkpoint_seconds=checkpoint_seconds,
+            settings={
+                **self.thresholds,
+                "budgets": [str(budget) for budget in self.budgets],
+            },
+            callbacks=[*callbacks, _StopWhen(lambda: not self._missing)],
+        )
         if self._missing:
-            step, share = self.trace[-1]
+            last = self.trace.history[-1]
             raise RuntimeError(
-                f"After {step} steps {share:.2%} of the entries are left, too "
-                f"many for {self._missing}. Raise `max_steps`, `weight_decay`, "
-                "`initial_threshold`, or the learning rate or l2 of `recipe`. "
+                f"After {last['step']} steps {last['kept_share']:.2%} of the "
+                f"entries are left, too many for {self._missing}. Raise "
+                "`max_steps`, `weight_decay`, `initial_threshold`, or the "
+                "learning rate or l2 of `recipe`. "
                 f"Received: {self.thresholds}, recipe={self.recipe}"
             )
         return self.assign(self.budgets[0])
@@ -206,9 +220,39 @@ class PEP:
         """The budgets that the search has found a mask for."""
         return list(self._found)
 
+    def _file(self, folder: Path, budget: Budget) -> Path:
+        return folder / f"masks_{self.budgets.index(budget)}.npz"
+
+    def _read(self, folder: Path) -> dict[Budget, SizeAssignment]:
+        if not (folder / _STATE).exists():
+            # Masks beside no state may be those of another search.
+            return {}
+        return {
+            budget: SizeAssignment.load(self._file(folder, budget))
+            for budget in self.budgets
+            if self._file(folder, budget).exists()
+        }
+
     @property
     def _missing(self) -> list[Budget]:
         return [b for b in self.budgets if b not in self._found]
+
+
+_STATE = "pep.npz"
+
+
+class _StopWhen(keras.callbacks.Callback):
+    """Ends a training once a condition holds."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        super().__init__()
+        self._condition = condition
+
+    def on_epoch_end(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        if self._condition():
+            self.model.stop_training = True
 
 
 def _fits(assignment: SizeAssignment, budget: Budget) -> bool:

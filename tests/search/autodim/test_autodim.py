@@ -182,15 +182,16 @@ def test_an_interrupted_search_ends_the_same(search, data, tmp_path):
     class Interrupted(Exception):
         pass
 
-    def interrupt(entry):
-        if entry["epoch"] == 4:
+    def interrupt(epoch, logs):
+        if epoch == 4:
             raise Interrupted
 
-    file = {"checkpoint": tmp_path / "search.npz", "checkpoint_seconds": 0}
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
+    kept = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
     with pytest.raises(Interrupted):
-        make().fit(backbone(data), data, on_epoch=interrupt, **file)
+        make().fit(backbone(data), data, callbacks=told, **kept)
     again = make()
-    again.fit(backbone(data), data, **file)
+    again.fit(backbone(data), data, **kept)
     for name, weights in search.weights.items():
         np.testing.assert_array_equal(again.weights[name], weights)
 

@@ -120,15 +120,17 @@ def test_an_initializer_draws_under_the_seed_and_anew_for_each_table():
 def test_an_interrupted_search_ends_the_same(whole, tmp_path):
     search, sizes = whole
 
-    def stop(done, total):
-        if done > 1:
+    def stop(step, logs):
+        if step > 0:
             raise KeyboardInterrupt
+
+    told = [keras.callbacks.LambdaCallback(on_train_batch_end=stop)]
 
     arguments = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0.0}
     early = _search()
     early.train(_backbone(), _stream(), steps=7, **arguments)
     with pytest.raises(KeyboardInterrupt):
-        _search().fit(_backbone(), _stream(), on_call=stop, **arguments)
+        _search().fit(_backbone(), _stream(), callbacks=told, **arguments)
     resumed = _search()
     assert resumed.fit(_backbone(), _stream(), **arguments).tables == (
         sizes.tables

@@ -118,14 +118,13 @@ def test_the_budget_holds_at_every_moment(cut, every):
     maps = memory_report(model).projections
     used, sizes = [], [regrowth.assignment]
 
-    def resize(done, total):
-        if done < total:
-            regrowth.before(FIRST + done)
+    def resize(step, logs):
+        regrowth.before(FIRST + step)
         used.append(regrowth.assignment.memory_bytes() + maps)
         sizes.append(regrowth.assignment)
 
-    regrowth.before(FIRST)
-    train_on_stream(model, rest, steps_per_call=every, on_call=resize)
+    told = keras.callbacks.LambdaCallback(on_train_batch_begin=resize)
+    train_on_stream(model, rest, steps_per_call=every, callbacks=[told])
     assert max(used) <= limit
     assert len({tuple(s.sizes("user")) for s in sizes}) > 2
     assert (sizes[-1].sizes("user") < sizes[0].sizes("user")).any()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -12,16 +13,16 @@ from keras_emb.search.ciess import (
     CIESS,
     AgentError,
     AgentProcess,
+    Evaluation,
     Exploration,
     Td3Settings,
 )
 from tests.search.ciess.extra import needs_agents
-from tests.search.ciess.toys import StepEvaluator, popularity
+from tests.search.ciess.toys import StepEvaluator, backbone, data, popularity
 
 COUNTS = popularity({"user": 40, "item": 30})
 D_MAX = 16
 SETTINGS = {
-    "d_max": D_MAX,
     "episodes": 2,
     "iterations": 4,
     "exploration": Exploration(noise="ornstein_uhlenbeck"),
@@ -31,8 +32,17 @@ SETTINGS = {
 
 
 def _search(toy, **changes):
-    paper = {"budget": 0.6, "evaluator": toy, "num_averaged": 0}
+    paper = {
+        "budget": 0.6,
+        "evaluator": lambda model, data: toy,
+        "warm_start_steps": 0,
+        "num_averaged": 0,
+    }
     return CIESS(**{**paper, **SETTINGS, **changes})
+
+
+def _fit(search, counts=COUNTS, width=D_MAX, **options):
+    return search.fit(backbone(counts, width), data(counts), **options)
 
 
 class Interrupted(Exception):
@@ -50,6 +60,17 @@ class FailsAt(StepEvaluator):
         if len(self.seeds) == self.number:
             self.action()
         return super().evaluate(sizes, seed)
+
+
+class Stops(keras.callbacks.Callback):
+    """Ends a search after an iteration."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == self.step
 
 
 def _children():
@@ -72,7 +93,10 @@ def done(tmp_path_factory):
     before = dict(os.environ), set(sys.modules)
     search = _search(toy)
     steps = []
-    search.sizes = search.fit(COUNTS, on_step=steps.append)
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda step, logs: steps.append((step, logs))
+    )
+    search.sizes = _fit(search, callbacks=[told])
     search.steps = steps
     assert dict(os.environ) == before[0]
     assert not any("tf_agents" in name for name in sys.modules)
@@ -86,7 +110,7 @@ class TestWithAgents:
     def test_the_result_is_the_best_retrained_within_the_budget(self, done):
         sizes, toy = done.sizes, done.evaluator
         assert sizes.check(0.6).structure == "prefix"
-        assert sorted(sizes.tables) == ["item", "user"]
+        assert sorted(sizes.tables) == ["item_table", "user_table"]
         assert all(t.output_dim == D_MAX for t in sizes.tables.values())
         allowed = [c for c in done.record if c.mean_size <= 0.6 * D_MAX]
         best = sorted(allowed, key=lambda c: -c.quality)[:3]
@@ -94,7 +118,9 @@ class TestWithAgents:
         scores = [toy.retrain(c.sizes, 0) for c in best]
         winner = best[int(np.argmax(scores))]
         for side in COUNTS:
-            np.testing.assert_array_equal(sizes.sizes(side), winner.sizes[side])
+            np.testing.assert_array_equal(
+                sizes.sizes(f"{side}_table"), winner.sizes[side]
+            )
         assert sizes.origin["scores"] == scores
         assert not sizes.origin["shrunk"]
 
@@ -113,8 +139,46 @@ class TestWithAgents:
         assert sizes.origin["averaged"] == (np.argmax(scores) < 2)
         assert not sizes.origin["shrunk"]
 
+    def test_averages_are_equalized_as_far_as_they_are_valued(self, done):
+        class Even(StepEvaluator):
+            """Likes sizes the more equal they are, or the less."""
+
+            sign = -1
+
+            def evaluate(self, sizes, seed):
+                joined = np.concatenate(list(sizes.values()))
+                spread = float(self.sign * np.std(joined))
+                return Evaluation({}, spread)
+
+        original = done.evaluator
+        done.num_averaged = 4
+        average, less, _ = done.candidates(0.6)
+        done.equalize = True
+        done.evaluator = Even(COUNTS, D_MAX)
+        try:
+            even, half, _ = done.candidates(0.6)
+            done._state.values.clear()
+            done.evaluator.sign = 1
+            same, _, _ = done.candidates(0.6)
+        finally:
+            done.num_averaged, done.equalize = 0, False
+            done.evaluator = original
+        for candidate, mean in ((even, 0.6), (half, 0.3)):
+            sizes = np.concatenate(list(candidate.sizes.values()))
+            assert sizes.max() - sizes.min() <= 1
+            assert sizes.sum() == int(mean * D_MAX * len(sizes))
+        assert same.digest == average.digest != even.digest
+        assert less.mean_size <= 0.3 * D_MAX
+
     def test_the_trace_tells_what_happened(self, done):
-        assert done.trace == done.steps
+        assert [step for step, _ in done.steps] == list(range(8))
+        for entry, (_, logs) in zip(done.trace, done.steps, strict=True):
+            told = {k: v for k, v in entry.items() if k != "losses"}
+            assert told.items() <= logs.items()
+            assert (
+                logs["user_critic_loss"]
+                == (entry["losses"]["user"]["critic_loss"])
+            )
         assert len(done.trace) == len(done.record) == 8
         for entry, candidate in zip(done.trace, done.record, strict=True):
             sizes = np.concatenate(list(candidate.sizes.values()))
@@ -133,7 +197,7 @@ class TestWithAgents:
         before = len(done.evaluator.retrained)
         for share in (0.3, 0.1, 1 / D_MAX):
             sizes = done.assign(share).check(share)
-        assert (sizes.sizes("user") == 1).all()
+        assert (sizes.sizes("user_table") == 1).all()
         small = done.assign(0.1)
         assert small.origin["shrunk"]
         assert small.num_parameters == int(0.1 * 70 * D_MAX)
@@ -155,11 +219,11 @@ class TestWithAgents:
         toys = [FailsAt(2, interrupt), FailsAt(3, kill), FailsAt(99, None)]
         options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
         with pytest.raises(Interrupted):
-            _search(toys[0]).fit(COUNTS, **options)
+            _fit(_search(toys[0]), **options)
         with pytest.raises(AgentError, match="code -9.*checkpoint_dir"):
-            _search(toys[1]).fit(COUNTS, **options)
+            _fit(_search(toys[1]), **options)
         search = _search(toys[2])
-        sizes = search.fit(COUNTS, **options)
+        sizes = _fit(search, **options)
         assert not _children()
         assert [toy.full_calls for toy in toys] == [1, 0, 0]
         assert search.trace == done.trace
@@ -168,15 +232,25 @@ class TestWithAgents:
         assert sizes.tables == done.sizes.tables
         # The search is over: nothing is done again, no agent is started.
         again = _search(FailsAt(0, interrupt))
-        assert again.fit(COUNTS, **options).tables == sizes.tables
+        assert _fit(again, **options).tables == sizes.tables
         assert again.trace == search.trace
         assert again.seconds == search.seconds > 0
         with pytest.raises(ValueError, match="checkpoint_dir.*seed"):
-            _search(toys[2], seed=4).fit(COUNTS, **options)
+            _fit(_search(toys[2], seed=4), **options)
         other = FailsAt(99, None)
         other.fingerprint = {"weights": "others"}
         with pytest.raises(ValueError, match="checkpoint_dir.*evaluator"):
-            _search(other).fit(COUNTS, **options)
+            _fit(_search(other), **options)
+
+    def test_a_search_that_is_stopped_can_go_on(self, done, tmp_path):
+        toy = FailsAt(99, None)
+        search = _search(toy)
+        sizes = _fit(search, checkpoint_dir=tmp_path, callbacks=[Stops(2)])
+        assert len(search.record) == len(search.trace) == 3
+        assert sizes.check(0.6)
+        search = _search(toy)
+        assert _fit(search, checkpoint_dir=tmp_path).tables == done.sizes.tables
+        assert search.trace == done.trace
 
     def test_policies_are_applied_to_another_data_set(self, done, tmp_path):
         done.save_policies(tmp_path)
@@ -187,13 +261,13 @@ class TestWithAgents:
             episodes=1,
             iterations=2,
         )
-        assert search.fit(counts).check(0.6)
+        assert _fit(search, counts, 2 * D_MAX).check(0.6)
         assert all(entry["losses"] == {} for entry in search.trace)
         assert len(search.record[0].sizes["item"]) == 50
         with pytest.raises(ValueError, match="`hidden_units`.*Received"):
-            _search(None, policies=tmp_path, td3=Td3Settings()).fit(counts)
+            _fit(_search(None, policies=tmp_path, td3=Td3Settings()), counts)
         with pytest.raises(ValueError, match="`policies`.*Received.*shop"):
-            _search(None, policies=tmp_path).fit({"shop": counts["user"]})
+            _fit(_search(None, policies=tmp_path), {"shop": counts["user"]})
 
     def test_the_agents_die_with_their_parent(self):
         script = (
@@ -239,7 +313,7 @@ def test_a_missing_extra_is_told_with_its_remedy(monkeypatch):
     )
     search = _search(StepEvaluator(COUNTS, D_MAX))
     with pytest.raises(AgentError, match=r"pip install keras_emb\[ciess\]"):
-        search.fit(COUNTS)
+        _fit(search)
 
 
 def test_importing_the_library_imports_no_tf_agents():
@@ -256,14 +330,15 @@ def test_importing_the_library_imports_no_tf_agents():
 def test_an_impossible_budget_is_refused_before_the_search():
     toy = StepEvaluator(COUNTS, D_MAX)
     with pytest.raises(ValueError, match="`budget` must have room"):
-        _search(toy, budget=0.01).fit(COUNTS)
+        _fit(_search(toy, budget=0.01))
     assert not toy.full_calls
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("d_max", 1),
+        ("evaluator", "guess"),
+        ("warm_start_steps", -1),
         ("episodes", 0),
         ("iterations", 1.5),
         ("num_candidates", 0),
@@ -310,12 +385,16 @@ def test_td3_settings_out_of_range_are_refused(name, value):
         Td3Settings(**{name: value})
 
 
-def test_the_width_is_the_evaluators():
-    toy = StepEvaluator(COUNTS, D_MAX)
-    assert CIESS(0.5, evaluator=toy).d_max == D_MAX
-    assert CIESS(0.5, evaluator=None).d_max == 128
-    with pytest.raises(ValueError, match="`d_max` must.*16.*d_max=8"):
-        CIESS(0.5, evaluator=toy, d_max=8)
+def test_tables_must_be_of_one_width():
+    model = keras.Model(
+        (ids := keras.Input((), dtype="int32", name="user")),
+        [
+            keras.layers.Embedding(9, width, name=f"of_{width}")(ids)
+            for width in (4, 8)
+        ],
+    )
+    with pytest.raises(ValueError, match=r"one width.*\[4, 8\]"):
+        _search(None).fit(model, data({"user": np.ones(9)}))
 
 
 def test_choosing_comes_after_searching(tmp_path):
@@ -327,9 +406,3 @@ def test_choosing_comes_after_searching(tmp_path):
     ):
         with pytest.raises(ValueError, match="`fit` or `explore` must come"):
             call()
-
-
-@pytest.mark.parametrize("counts", [[], [[1, 2]], [1, -1], [1, float("nan")]])
-def test_popularity_must_be_counts(counts):
-    with pytest.raises(ValueError, match="`popularity` must.*Received"):
-        _search(None).fit({"user": counts})

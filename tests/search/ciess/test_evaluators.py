@@ -213,33 +213,76 @@ def test_a_search_on_a_recommender_interrupted_and_resumed(
 ):
     def search():
         return CIESS(
-            0.5,
-            evaluator=AlignedEvaluator(trained, data, RECIPE),
-            episodes=2,
-            iterations=2,
+            0.5, recipe=RECIPE, warm_start_steps=0, episodes=2, iterations=2
         )
 
     found = search()
-    assignment = found.fit(data.popularity)
+    assignment = found.fit(trained, data)
     assert assignment.kept_share <= 0.5
     assert set(assignment.tables) == {"user", "item"}
     assert len(found.candidates(0.25)) <= 3
     for candidate in found.candidates(0.25):
         assert candidate.mean_size <= 2
 
-    def interrupt(entry):
-        if entry["episode"] == 1:
+    def interrupt(step, logs):
+        if logs["episode"] == 1:
             raise KeyboardInterrupt
 
+    seen = []
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda step, logs: seen.append(step)
+    )
+    failing = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
     options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
     with pytest.raises(KeyboardInterrupt):
-        search().fit(data.popularity, on_step=interrupt, **options)
+        search().fit(trained, data, callbacks=[failing], **options)
     resumed = search()
-    seen = []
-    again = resumed.fit(data.popularity, on_step=seen.append, **options)
-    assert len(seen) == 1
+    again = resumed.fit(trained, data, callbacks=[told], **options)
+    assert seen == [3]
     assert resumed.trace == found.trace
     assert again.tables == assignment.tables
+
+
+@pytest.mark.tfagents
+@needs_agents[1]
+@pytest.mark.parametrize("evaluator", ["aligned", "retrain"])
+def test_an_untrained_backbone_is_trained_first(data, evaluator):
+    rows = _rows(data)
+    keras.utils.set_random_seed(0)
+    backbone = NeuMF.from_sizes(
+        users=rows["user"],
+        items=rows["item"],
+        embedding_dim=8,
+        equal_widths=True,
+        hidden_units=[8],
+    )
+    before = backbone.get_weights()
+    # As many as half of the values, and an index of each table.
+    num_bytes = 4 * 8 * sum(rows.values()) + 200
+    search = CIESS(
+        num_bytes,
+        evaluator=evaluator,
+        recipe=RECIPE,
+        episodes=1,
+        iterations=2,
+        num_candidates=1,
+    )
+    sizes = search.fit(backbone, data)
+    for old, new in zip(before, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    ranking = FullRanking(data, "validation")
+    trained = list_quality(ranking(search.model).metrics)
+    assert trained > list_quality(ranking(backbone).metrics)
+    # Both tables of a side have its sizes, and both count.
+    assert sizes.tables.keys() == backbone.tables.keys()
+    assert sizes.tables["user_gmf"] == sizes.tables["user_mlp"]
+    assert sizes.memory_bytes() <= num_bytes
+    model = search.evaluator.build(sizes)
+    small, report = compact(model, sizes)
+    assert report.after.values + report.after.index <= num_bytes
+    assert list_quality(ranking(small).metrics) == pytest.approx(
+        sizes.origin["scores"][0], rel=1e-5
+    )
 
 
 def test_the_recommender_of_the_sizes_chosen_is_a_model_of_its_own(

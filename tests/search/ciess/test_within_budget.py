@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 
 from keras_emb.compression import Budget, SizeAssignment
-from keras_emb.search.ciess import Candidate
+from keras_emb.search.ciess import Candidate, SizeSpace
 from keras_emb.search.ciess.within_budget import (
     average_candidate,
     best_candidates,
-    check_reachable,
-    fits,
     shrink,
 )
 
 ROWS = {"user": 300, "item": 200}
+
+
+def _space(d_max=64, tables=None):
+    return SizeSpace(ROWS, tables or {side: side for side in ROWS}, d_max)
+
+
+SPACE = _space()
 
 
 def _candidate(mean, quality, seed=0):
@@ -37,10 +42,10 @@ def test_the_best_within_the_budget_come_first():
             [(30, 0.9), (12, 0.5), (6, 0.4), (11, 0.6), (12, 0.55), (3, 0.1)]
         )
     ]
-    found = best_candidates(record, 64, Budget.of(0.2), count=3)
+    found = best_candidates(record, SPACE, Budget.of(0.2), count=3)
     assert [c.quality for c in found] == [0.6, 0.55, 0.5]
     assert all(_share(c) <= 0.2 for c in found)
-    tight = best_candidates(record, 64, Budget.of(0.1), count=3)
+    tight = best_candidates(record, SPACE, Budget.of(0.1), count=3)
     assert [c.quality for c in tight] == [0.4, 0.1]
 
 
@@ -48,13 +53,13 @@ def test_equal_sizes_count_once_with_their_best_quality():
     first, again = _candidate(5, 0.3, 1), _candidate(5, 0.7, 1)
     other = _candidate(5, 0.5, 2)
     record = [first, other, again]
-    found = best_candidates(record, 64, Budget.of(0.5), count=3)
+    found = best_candidates(record, SPACE, Budget.of(0.5), count=3)
     assert [c.quality for c in found] == [0.7, 0.5]
 
 
 def test_without_any_within_the_budget_the_near_ones_are_shrunk():
     record = [_candidate(mean, 0.5, mean) for mean in (30, 20, 12)]
-    found = best_candidates(record, 64, Budget.of(0.05), count=1)
+    found = best_candidates(record, SPACE, Budget.of(0.05), count=1)
     (small,) = found
     total = sum(int(s.sum()) for s in small.sizes.values())
     assert total == int(0.05 * 64 * 500)
@@ -68,24 +73,42 @@ def test_without_any_within_the_budget_the_near_ones_are_shrunk():
 @pytest.mark.parametrize("num_bytes", [2_900, 10_000, 40_000])
 def test_bytes_count_the_index_and_are_used(num_bytes):
     budget = Budget.of(num_bytes)
-    small = shrink(_candidate(30, 0.5), 64, budget)
+    small = shrink(_candidate(30, 0.5), SPACE, budget)
     sizes = SizeAssignment.from_sizes(small.sizes, 64)
     assert sizes.memory_bytes() <= num_bytes
     assert sizes.memory_bytes() > 0.9 * num_bytes
 
 
 def test_a_budget_below_a_coordinate_a_row_is_impossible():
-    check_reachable(ROWS, 64, Budget.of(1 / 64))
+    SPACE.check_reachable(Budget.of(1 / 64))
     with pytest.raises(ValueError, match="`budget`.*0.01562.*Received"):
-        check_reachable(ROWS, 64, Budget.of(0.015))
+        SPACE.check_reachable(Budget.of(0.015))
     with pytest.raises(ValueError, match="`budget`.*bytes"):
-        check_reachable(ROWS, 64, Budget.of(1_000))
+        SPACE.check_reachable(Budget.of(1_000))
 
 
-def test_fits_is_the_assignments_own_check():
-    sizes = SizeAssignment.from_sizes({"user": [1, 1, 2]}, 4)
-    assert fits(sizes, Budget.of(4 / 12))
-    assert not fits(sizes, Budget.of(3 / 12))
+def test_to_fit_is_to_pass_the_assignments_own_check():
+    space = SizeSpace({"user": 3}, {"user": "user"}, d_max=4)
+    sizes = {"user": np.array([1, 1, 2])}
+    assert space.fits(sizes, Budget.of(4 / 12))
+    assert not space.fits(sizes, Budget.of(3 / 12))
+
+
+@pytest.mark.parametrize("budget", [0.2, 9_000])
+def test_every_table_of_an_entity_counts(budget):
+    space = _space(tables={"a": "user", "b": "user", "c": "item"})
+    record = [_candidate(20, 0.5, seed) for seed in range(4)]
+    for candidate in (
+        average_candidate(record, space, Budget.of(budget), count=3),
+        shrink(record[0], space, Budget.of(budget)),
+    ):
+        assignment = space.assignment(candidate.sizes).check(budget)
+        np.testing.assert_array_equal(
+            assignment.sizes("a"), assignment.sizes("b")
+        )
+        # What is left over is less than a coordinate a user.
+        larger = {**candidate.sizes, "user": candidate.sizes["user"] + 1}
+        assert not space.fits(larger, Budget.of(budget))
 
 
 def test_the_average_recovers_what_exploration_blurs():
@@ -102,7 +125,7 @@ def test_the_average_recovers_what_exploration_blurs():
 
     record = [noisy(seed) for seed in range(12)]
     share = _share(Candidate(truth, 1.0, 0.0))
-    average = average_candidate(record, 64, Budget.of(share), count=12)
+    average = average_candidate(record, SPACE, Budget.of(share), count=12)
 
     def error(candidate):
         return np.mean(
@@ -120,24 +143,25 @@ def test_the_average_recovers_what_exploration_blurs():
 @pytest.mark.parametrize("num_bytes", [2_300, 2_900])
 def test_an_average_within_few_bytes_leaves_no_row_empty(d_max, num_bytes):
     budget = Budget(num_bytes=num_bytes)
-    check_reachable(ROWS, d_max, budget)
+    space = _space(d_max)
+    space.check_reachable(budget)
     record = [_candidate(6, 0.5, seed) for seed in range(4)]
-    sizes = average_candidate(record, d_max, budget, count=3).sizes
+    sizes = average_candidate(record, space, budget, count=3).sizes
     assert min(rows.min() for rows in sizes.values()) >= 1
-    assert fits(SizeAssignment.from_sizes(sizes, d_max), budget)
+    assert space.fits(sizes, budget)
 
 
 def test_the_average_takes_the_best_near_the_budget():
     far = [_candidate(40, 1.0, seed) for seed in range(3)]
     near = [_candidate(6, 0.1 * seed, seed) for seed in range(5)]
     budget = Budget.of(0.1)
-    average = average_candidate(far + near, 64, budget, count=2)
+    average = average_candidate(far + near, SPACE, budget, count=2)
     assert average.quality == pytest.approx(0.35)
     assert average.sizes["user"].min() >= 1
     # Nothing is near: the nearest stand in.
-    average = average_candidate(far, 64, budget, count=2)
+    average = average_candidate(far, SPACE, budget, count=2)
     assert average.quality == 1.0
-    assert fits(SizeAssignment.from_sizes(average.sizes, 64), budget)
+    assert SPACE.fits(average.sizes, budget)
     small = Budget(num_bytes=6_000)
-    average = average_candidate(far + near, 64, small, count=2)
-    assert fits(SizeAssignment.from_sizes(average.sizes, 64), small)
+    average = average_candidate(far + near, SPACE, small, count=2)
+    assert SPACE.fits(average.sizes, small)

@@ -1,10 +1,14 @@
 """Recommenders small enough to know what is best."""
 
+import types
+
+import keras
 import numpy as np
 
+from keras_emb.layers import DenseEmbedding
 from keras_emb.search.ciess import Evaluation
 
-__all__ = ["StepEvaluator", "popularity"]
+__all__ = ["StepEvaluator", "backbone", "data", "popularity"]
 
 
 def popularity(rows, seed=0):
@@ -55,3 +59,20 @@ class StepEvaluator:
     def retrain(self, sizes, seed):
         self.retrained.append({k: np.array(v) for k, v in sizes.items()})
         return self.evaluate(sizes, seed).score
+
+
+def backbone(counts, width):
+    """A model with one table a side."""
+    inputs = {
+        side: keras.Input((), dtype="int32", name=side) for side in counts
+    }
+    rows = [
+        DenseEmbedding(len(counts[side]), width, name=f"{side}_table")(ids)
+        for side, ids in inputs.items()
+    ]
+    return keras.Model(inputs, rows)
+
+
+def data(counts):
+    """As much of interactions as a search looks at."""
+    return types.SimpleNamespace(popularity=counts)

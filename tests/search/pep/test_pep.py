@@ -55,6 +55,10 @@ def searched(data):
     return search, search.fit(backbone, data), backbone
 
 
+def _shares(search):
+    return [entry["kept_share"] for entry in search.trace.history]
+
+
 def test_several_budgets_of_one_run_are_never_exceeded(searched):
     search, first, _ = searched
     assert first is search.assign(0.5)
@@ -68,20 +72,20 @@ def test_several_budgets_of_one_run_are_never_exceeded(searched):
         assert masks.kept_share < before
         before = masks.kept_share
         # Taken at the first check at which it fits.
-        step = masks.origin["step"]
-        assert dict(search.trace)[step] == masks.kept_share
-        earlier = [kept for s, kept in search.trace if s < step]
-        assert min(earlier) > share
-    assert search.trace[-1][0] == masks.origin["step"] < RECIPE.max_steps
+        shares = _shares(search)
+        first = shares.index(masks.kept_share)
+        assert min(shares[:first]) > share
+    assert shares[-1] == masks.kept_share
+    assert search.trace.steps < RECIPE.max_steps
     with pytest.raises(ValueError, match="`budget` must be one that"):
         search.assign(0.3)
 
 
 def test_the_trace_counts_from_the_start(searched):
     search, _, _ = searched
-    steps, shares = zip(*search.trace, strict=True)
-    assert list(steps) == list(range(0, steps[-1] + 1, 5))
-    assert shares[0] > 0.99
+    steps = [entry["step"] for entry in search.trace.history]
+    assert steps == list(range(0, steps[-1] + 1, 5))
+    assert _shares(search)[0] > 0.99
 
 
 def test_retraining_starts_from_the_first_values(searched, data):
@@ -104,7 +108,7 @@ def test_retraining_starts_from_the_first_values(searched, data):
 def test_equal_seeds_give_equal_masks(data):
     def masks(seed):
         search = PEP(0.8, recipe=RECIPE, initial_threshold=-8, seed=seed)
-        return search.fit(light_gcn(data), data), search.trace
+        return search.fit(light_gcn(data), data), _shares(search)
 
     (one, trace), (two, again), (three, _) = (masks(s) for s in (0, 0, 1))
     assert trace == again
@@ -164,6 +168,46 @@ def test_says_how_far_an_unfinished_search_came(data):
     assert search.assign(1.0).kept_share > 0.9
     with pytest.raises(ValueError, match="`budget` must be one that"):
         search.assign(0.01)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_search_finds_the_same(searched, data, tmp_path):
+    whole, _, _ = searched
+
+    def interrupt_at(number):
+        def on_epoch_end(epoch, logs):
+            if epoch == number:
+                raise Interrupted
+
+        return [keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)]
+
+    def search(**changes):
+        return PEP([0.5, 0.2, 0.1], recipe=RECIPE, check_every=5, **changes)
+
+    shares = _shares(whole)
+    # One budget is found before, one between, one after the interruptions.
+    first = 1 + shares.index(whole.assign(0.5).kept_share)
+    second = 1 + shares.index(whole.assign(0.2).kept_share)
+    kept = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
+    for number in (first, second):
+        with pytest.raises(Interrupted):
+            search().fit(
+                light_gcn(data), data, callbacks=interrupt_at(number), **kept
+            )
+    resumed = search()
+    resumed.fit(light_gcn(data), data, **kept)
+    assert _shares(resumed) == shares
+    # What is done is read, not searched again.
+    again = search()
+    again.fit(light_gcn(data), data, callbacks=interrupt_at(1), **kept)
+    for found in (resumed, again):
+        for share in (0.5, 0.2, 0.1):
+            assert found.assign(share).tables == whole.assign(share).tables
+    with pytest.raises(ValueError, match="`checkpoint`.*initial_threshold"):
+        search(initial_threshold=-8).fit(light_gcn(data), data, **kept)
 
 
 def test_without_decay_the_thresholds_stay(data):
