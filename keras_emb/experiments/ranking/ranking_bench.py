@@ -1,6 +1,5 @@
 """The units of work of a ranking experiment: one model each."""
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping
@@ -10,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_emb.compression import Budget, SizeAssignment, align, compact
+from keras_emb.compression import Budget, SizeAssignment, compact
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import FullRanking
-from keras_emb.experiments.backbones import build_ranking_backbone
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.ranking.config import RankingExperimentConfig
+from keras_emb.experiments.ranking.ranking_models import RankingModels
 from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.experiments.unit import Unit
 from keras_emb.layers import BipartiteGraph
@@ -30,13 +29,12 @@ from keras_emb.search import (
 from keras_emb.search.ciess import (
     AlignedEvaluator,
     RetrainEvaluator,
-    SizedRecommender,
     list_quality,
     sizes_of_tables,
+    with_quality,
 )
 from keras_emb.search.ciess.agent_process import require_agents
 from keras_emb.training import (
-    PairwiseRecipe,
     PairwiseTrainer,
     TrainingRecord,
     apply_assignment,
@@ -86,10 +84,11 @@ class RankingBench:
             ),
             "test": FullRanking(interactions, "test", config.cutoffs),
         }
-        # Models of one seed at a time, so that memory stays flat.
-        self._models: dict[str, Any] = {}
-        self._models_seed: int | None = None
+        self._models = RankingModels(
+            config, interactions, folder / "states", checkpoint_seconds
+        )
         self._searches: dict[str, CIESS] = {}
+        self._pep_searches: dict[tuple[int, int], PEP] = {}
         if set(config.searches) & set(config.methods):
             # Before hours of training that come first.
             require_agents()
@@ -210,10 +209,10 @@ class RankingBench:
         sizes = self._sizes(unit)
         if self._starts_aligned(unit.method):
             rate *= self._config.aligned_rate
-            recommender = self._recommender("aligned", unit.seed, rate)
+            recommender = self._models.recommender("aligned", unit.seed, rate)
             recommender.start(sizes)
         else:
-            recommender = self._recommender("fresh", unit.seed, rate)
+            recommender = self._models.recommender("fresh", unit.seed, rate)
             recommender.start(sizes, unit.seed)
         training = recommender.train(unit.seed, **checkpoint)
         assignment = sizes_of_tables(recommender.model, sizes)
@@ -224,27 +223,26 @@ class RankingBench:
     ) -> tuple[keras.Model, SizeAssignment, TrainingRecord]:
         """Masks from trained thresholds, trained from the first values."""
         assignment = self._pep_search(unit).assign(unit.share)
-        model = apply_assignment(self._backbone(unit.seed), assignment)
+        model = apply_assignment(self._models.backbone(unit.seed), assignment)
         trainer = PairwiseTrainer(
             model,
             BipartiteGraph.from_interactions(self._interactions),
             self._config.recipe,
         )
-
-        def validate(model: keras.Model) -> dict[str, float]:
-            metrics = dict(self._rankings["validation"](model).metrics)
-            return {**metrics, "quality": list_quality(metrics)}
-
+        ranking = self._rankings["validation"]
         training = trainer.fit(
-            unit.seed, validate, monitor="quality", **checkpoint
+            unit.seed,
+            lambda model: with_quality(ranking(model).metrics),
+            monitor="quality",
+            **checkpoint,
         )
         return model, assignment, training
 
     def _pep_search(self, unit: Unit) -> PEP:
-        search: PEP = self._kept(
-            f"pep_{unit.trial}", unit.seed, lambda: self._search_pep(unit)
-        )
-        return search
+        key = unit.trial, unit.seed
+        if key not in self._pep_searches:
+            self._pep_searches[key] = self._search_pep(unit)
+        return self._pep_searches[key]
 
     def _search_pep(self, unit: Unit) -> PEP:
         search = PEP(
@@ -257,7 +255,7 @@ class RankingBench:
         name = f"pep_{unit.trial}_seed{unit.seed}"
         try:
             search.fit(
-                self._backbone(unit.seed),
+                self._models.backbone(unit.seed),
                 self._interactions,
                 checkpoint_dir=self._folder / "states" / name,
                 checkpoint_seconds=self._checkpoint_seconds,
@@ -282,16 +280,16 @@ class RankingBench:
     def _search(self, method: str) -> CIESS:
         config, settings = self._config, self._config.searches[method]
         if settings.evaluator == "aligned":
-            model = self._model("pretrained", self.first_seed)
+            model = self._models.model("pretrained", self.first_seed)
             evaluator: Any = functools.partial(
                 AlignedEvaluator,
-                recipe=self._recipe(config.aligned_rate),
+                recipe=self._models.recipe(config.aligned_rate),
                 fine_tuning_steps=settings.evaluator_steps,
                 alignment_power=config.alignment_power,
                 cutoffs=config.cutoffs,
             )
         else:
-            model = self._model("dense", self.first_seed)
+            model = self._models.model("dense", self.first_seed)
             evaluator = functools.partial(
                 RetrainEvaluator,
                 recipe=config.recipe,
@@ -316,7 +314,7 @@ class RankingBench:
         def news(step: int, logs: Mapping[str, float]) -> None:
             if logs["iteration"] == config.iterations - 1:
                 self._report(
-                    f"{method} episode {logs['episode'] + 1}: mean size "
+                    f"{method} episode {logs['episode'] + 1:.0f}: mean size "
                     f"{logs['mean_size']:.1f}, reward {logs['reward']:.4f}, "
                     f"score {logs['score']:.4f}"
                 )
@@ -359,90 +357,8 @@ class RankingBench:
         )
         return {side: sizes.sizes(side) for side in rows}
 
-    def _recommender(
-        self, kind: str, seed: int, rate: float
-    ) -> SizedRecommender:
-        name = f"{kind}_{rate:g}"
-        if kind == "fresh":
-            # Weights are set before every training: any seed's will do.
-            seed = self.first_seed
-        return self._kept(
-            f"recommender_{name}",
-            seed,
-            lambda: SizedRecommender(
-                self._model(kind, seed),
-                self._interactions,
-                self._recipe(rate),
-                self._config.cutoffs,
-            ),
-        )
-
-    def _model(self, kind: str, seed: int) -> keras.Model:
-        make = {
-            "fresh": lambda: self._backbone(seed),
-            "dense": lambda: self._trained(seed, validated=True),
-            "pretrained": lambda: self._trained(seed, validated=False),
-            "aligned": lambda: align(
-                self._model("pretrained", seed),
-                {
-                    name: counts.astype(float) ** self._config.alignment_power
-                    for name, counts in self._interactions.popularity.items()
-                },
-            ),
-        }[kind]
-        model: keras.Model = self._kept(kind, seed, make)
-        return model
-
-    def _kept(self, name: str, seed: int, make: Callable[[], Any]) -> Any:
-        if "fresh" not in name and self._models_seed != seed:
-            self._models = {
-                key: kept
-                for key, kept in self._models.items()
-                if "fresh" in key
-            }
-            self._models_seed = seed
-        if name not in self._models:
-            self._models[name] = make()
-        return self._models[name]
-
-    def _trained(self, seed: int, *, validated: bool) -> keras.Model:
-        """A full-size recommender: at its best, or trained past it."""
-        recommender = self._recommender("fresh", seed, 1.0)
-        recommender.start(recommender.full_sizes, seed)
-        name = f"{'dense' if validated else 'pretrained'}_seed{seed}"
-        training = recommender.train(
-            seed,
-            max_steps=None if validated else self._config.pretrain_steps,
-            validated=validated,
-            checkpoint=self._folder / "states" / f"{name}.npz",
-            checkpoint_seconds=self._checkpoint_seconds,
-        )
-        write_json(
-            self._folder / "states" / f"{name}.json",
-            {"seconds": training.seconds},
-        )
-        model = self._backbone(seed)
-        for own, new in zip(
-            model.trainable_variables,
-            recommender.model.trainable_variables,
-            strict=True,
-        ):
-            own.assign(new.value)
-        return model
-
-    def _recipe(self, rate: float) -> PairwiseRecipe:
-        recipe = self._config.recipe
-        return dataclasses.replace(
-            recipe, learning_rate=recipe.learning_rate * rate
-        )
-
     def _record_path(self, unit: Unit) -> Path:
         return self._folder / "units" / f"{unit.name}.json"
-
-    def _backbone(self, seed: int) -> keras.Model:
-        return build_ranking_backbone(
-            self._config.backbone, self._interactions, seed
-        )
 
     def _starts_aligned(self, method: str) -> bool:
         search = self._config.searches.get(method)

@@ -14,6 +14,7 @@ from keras_emb.search.ciess.sized_recommender import (
     SizedRecommender,
     list_quality,
     sizes_of_tables,
+    with_quality,
 )
 from keras_emb.search.ciess.td3_settings import Td3Settings
 
@@ -32,4 +33,5 @@ __all__ = [
     "Td3Settings",
     "list_quality",
     "sizes_of_tables",
+    "with_quality",
 ]

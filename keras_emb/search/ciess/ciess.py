@@ -29,7 +29,7 @@ from keras_emb.search.ciess.saved_policies import (
 from keras_emb.search.ciess.search_state import SearchState
 from keras_emb.search.ciess.size_problem import SizeProblem
 from keras_emb.search.ciess.size_space import SizeSpace
-from keras_emb.search.ciess.sized_recommender import list_quality
+from keras_emb.search.ciess.sized_recommender import with_quality
 from keras_emb.search.ciess.td3_settings import Td3Settings
 from keras_emb.search.ciess.within_budget import (
     average_candidate,
@@ -381,16 +381,11 @@ class CIESS:
             return backbone
         model = copy_layer(backbone)
         ranking = FullRanking(interactions, "validation")
-
-        def validate(model: keras.Model) -> dict[str, float]:
-            metrics = dict(ranking(model).metrics)
-            return {**metrics, "quality": list_quality(metrics)}
-
         PairwiseTrainer(
             model, BipartiteGraph.from_interactions(interactions), self.recipe
         ).fit(
             self.seed,
-            validate,
+            lambda model: with_quality(ranking(model).metrics),
             monitor="quality",
             max_steps=self.warm_start_steps,
             checkpoint=folder / "warm_start.npz" if folder else None,

@@ -25,7 +25,12 @@ from keras_emb.training import (
     apply_assignment,
 )
 
-__all__ = ["SizedRecommender", "list_quality", "sizes_of_tables"]
+__all__ = [
+    "SizedRecommender",
+    "list_quality",
+    "sizes_of_tables",
+    "with_quality",
+]
 
 _WIDTH_STEP = 8
 
@@ -50,6 +55,18 @@ def list_quality(metrics: Mapping[str, float]) -> float:
             ]
         )
     )
+
+
+def with_quality(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics with `list_quality` among them, as `quality`.
+
+    >>> with_quality({"recall@5": 0.5, "ndcg@5": 0.5})["quality"]
+    0.5
+
+    Args:
+        metrics: What `FullRanking` found, by name.
+    """
+    return {**metrics, "quality": list_quality(metrics)}
 
 
 def sizes_of_tables(
@@ -185,7 +202,9 @@ class SizedRecommender:
         self._copy_tables(self.model, trainer.model, width)
         record = trainer.fit(
             seed,
-            self._validate if validated else None,
+            (lambda model: with_quality(self._ranking(model).metrics))
+            if validated
+            else None,
             monitor="quality",
             max_steps=max_steps,
             checkpoint=checkpoint,
@@ -204,10 +223,6 @@ class SizedRecommender:
         result = self._ranking(self.model)
         quality = quality_of_entities(result, self._interactions, self.cutoffs)
         return Evaluation(quality, list_quality(result.metrics))
-
-    def _validate(self, model: keras.Model) -> dict[str, float]:
-        metrics = dict(self._ranking(model).metrics)
-        return {**metrics, "quality": list_quality(metrics)}
 
     def _width(self) -> int:
         """Coordinates to train at: no more than the widest row needs."""
