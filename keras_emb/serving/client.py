@@ -74,6 +74,7 @@ class Client:
         user: Any = None,
         item: Any = None,
         *,
+        popularity: Mapping[str, Any] | None = None,
         by_row: bool = False,
         **inputs: Any,
     ) -> dict[str, npt.NDArray[Any]]:
@@ -82,6 +83,8 @@ class Client:
         Args:
             user: Ids of shape `(n,)`: integers, or strings or bytes.
             item: Ids of shape `(n,)`.
+            popularity: How often each id is to count as seen, `(n,)`, by
+                input; for models that keep count, whose own counts stay.
             by_row: Whether the ids are rows of the tables.
             **inputs: What the model takes besides, by name; lists of ids for
                 an input of several values.
@@ -97,7 +100,11 @@ class Client:
         """
         pair = {"user": user, "item": item}
         given = {name: ids for name, ids in pair.items() if ids is not None}
-        return self._ask("serving_default", by_row, {**given, **inputs})
+        given |= inputs
+        if popularity is None:
+            return self._ask("serving_default", by_row, given)
+        counts = {f"{name}_popularity": n for name, n in popularity.items()}
+        return self._ask("serve_popularity", by_row, {**given, **counts})
 
     def recommend(
         self,

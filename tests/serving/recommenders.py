@@ -5,8 +5,15 @@ import numpy as np
 
 from keras_emb.compression import compact, threshold_assignment
 from keras_emb.datasets import Vocabulary
-from keras_emb.layers import BipartiteGraph, find_tables, table_values
-from keras_emb.zoo.backbones import NGCF, DeepFM, LightGCN
+from keras_emb.layers import (
+    BipartiteGraph,
+    MultiSizeEmbedding,
+    PopularityController,
+    SoftSizeEmbedding,
+    find_tables,
+    table_values,
+)
+from keras_emb.zoo.backbones import NGCF, DeepFM, LightGCN, StreamingDLRS
 
 USERS, ITEMS, WIDTH = 40, 25, 10
 
@@ -43,6 +50,24 @@ def compact_recommender(kind, structure="prefix", keep=0.3, order="keep"):
     tables = {n: table_values(t) for n, t in find_tables(model).items()}
     assignment = threshold_assignment(tables, keep, structure)
     return compact(model, assignment, row_order=order)[0]
+
+
+def counting_recommender():
+    """A model that mixes sizes by how often its ids were seen."""
+    keras.utils.set_random_seed(0)
+    tables = {
+        name: SoftSizeEmbedding(
+            MultiSizeEmbedding(rows, [2, 4], name=f"{name}_candidates"),
+            PopularityController(2, hidden_units=4),
+            name=f"{name}_table",
+        )
+        for name, rows in (("user", USERS), ("item", ITEMS))
+    }
+    model = StreamingDLRS(tables, hidden_units=8)
+    for table in tables.values():
+        kernel = table.controller.logits.kernel
+        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+    return model
 
 
 def all_scores(model):

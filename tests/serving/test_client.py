@@ -16,6 +16,7 @@ from tests.serving.recommenders import (
     all_scores,
     click_model,
     compact_recommender,
+    counting_recommender,
 )
 from tests.serving.stub_servers import grpc_server, rest_server
 
@@ -116,6 +117,38 @@ def test_refuses_what_does_not_fit_the_model(client):
         client.observe(["usér 1"], [5])
     with pytest.raises(ValueError, match="`item` must hold integers that fit"):
         client.predict([1], [2**31], by_row=True)
+
+
+def test_popularity_is_observed_and_given(c_program, tmp_path):
+    model = counting_recommender()
+    folder = export_recommender(model, VOCABULARIES, tmp_path)
+    users = ["usér 3", "usér 3", "nobody"]
+    items = VOCABULARIES["item"].raw([1, 2, 2])
+    with CServer(c_program, folder) as server:
+        servers = {("movies", 1): server}
+        with (
+            grpc_server(servers) as address,
+            Client(address, "movies", timeout=60) as client,
+        ):
+            before = client.predict(users, items)["output"]
+            counts = client.observe(users, items)
+            assert counts["user_popularity"].tolist() == [2, 2, 1]
+            after = client.predict(users, items)["output"]
+            popularity = {"user": [2, 2, 1], "item": [1, 2, 2]}
+            given = client.predict(users, items, popularity=popularity)
+            never = {name: [0, 0, 0] for name in popularity}
+            unseen = client.predict(users, items, popularity=never)
+            again = client.predict(users, items)["output"]
+            rows = client.predict(
+                [3, 3, 0], [1, 2, 2], popularity=popularity, by_row=True
+            )
+            with pytest.raises(ValueError, match="'serve_popularity' has the"):
+                client.predict(users, items, popularity={"user": [1, 1, 1]})
+    np.testing.assert_allclose(given["output"], after, 1e-6)
+    np.testing.assert_allclose(rows["output"], after, 1e-6)
+    np.testing.assert_array_equal(again, after)
+    assert np.abs(unseen["output"] - after).max() > 1e-3
+    assert np.abs(after - before).max() > 1e-3
 
 
 def test_strange_ids_are_unknown(client, model):

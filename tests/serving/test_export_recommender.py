@@ -15,9 +15,6 @@ from keras_emb.compression import (
 )
 from keras_emb.datasets import Vocabulary
 from keras_emb.layers import (
-    MultiSizeEmbedding,
-    PopularityController,
-    SoftSizeEmbedding,
     find_tables,
     table_values,
 )
@@ -40,6 +37,7 @@ from tests.serving.recommenders import (
     all_scores,
     click_model,
     compact_recommender,
+    counting_recommender,
     dense_recommender,
 )
 
@@ -461,19 +459,7 @@ def test_warm_up_requests_are_answered(tmp_path, c_program):
 
 
 def test_popularity_is_observed_by_raw_id(tmp_path):
-    keras.utils.set_random_seed(0)
-    tables = {
-        name: SoftSizeEmbedding(
-            MultiSizeEmbedding(rows, [2, 4], name=f"{name}_candidates"),
-            PopularityController(2, hidden_units=4),
-            name=f"{name}_table",
-        )
-        for name, rows in (("user", USERS), ("item", ITEMS))
-    }
-    model = StreamingDLRS(tables, hidden_units=8)
-    for table in tables.values():
-        kernel = table.controller.logits.kernel
-        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+    model = counting_recommender()
     folder = export_recommender(model, VOCABULARIES, tmp_path)
     served = Exported(model, folder)
     ids = {"user": _raw("user", [3, 3, 0]), "item": _raw("item", [1, 2, 2])}
