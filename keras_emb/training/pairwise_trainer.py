@@ -12,10 +12,11 @@ import numpy as np
 
 from keras_emb.layers import BipartiteGraph
 from keras_emb.optimizers import SparseAdam
-from keras_emb.training.callback_list import callback_list
+from keras_emb.training.callback_list import callback_list, logs_of
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.floored_decay import FlooredDecay
 from keras_emb.training.model_state import (
+    digest_of,
     load_state,
     state_arrays,
     state_variables,
@@ -78,6 +79,7 @@ class PairwiseTrainer:
             loss=loss,
         )
         self._runner = StepRunner(self._pairwise)
+        self._data = digest_of([graph.user_degrees, graph.items])
 
     def fit(
         self,
@@ -106,9 +108,10 @@ class PairwiseTrainer:
             checkpoint_seconds: Least time between two saves.
             settings: What else decides the outcome: plain values. A
                 checkpoint of other settings is refused.
-            callbacks: Keras callbacks, whose model is the `PairwiseModel`
-                around this one. Each validation is told to them as the end
-                of an epoch; `stop_training` ends the run there.
+            callbacks: Keras callbacks, see `callback_list`, whose model is
+                the `PairwiseModel` around this one. Each validation but that
+                of the start is told to them as the end of an epoch;
+                `stop_training` ends the run for good.
 
         Returns:
             The record of the run; an "epoch" of its history is a validation.
@@ -123,32 +126,31 @@ class PairwiseTrainer:
         if max_steps is not None:
             recipe = dataclasses.replace(recipe, max_steps=max_steps)
         self._start_anew(seed)
+        settings = {"data": self._data, **(settings or {})}
         run = _Run(self._pairwise, recipe, seed, monitor, settings, checkpoint)
         told = callback_list(callbacks, self._pairwise)
 
-        def observe(logs: Mapping[str, float], step: int) -> None:
+        def observe(logs: Mapping[str, float], step: int) -> dict[str, float]:
             found = validate(self.model) if validate is not None else {}
             if validate is not None and monitor not in (None, *found):
                 raise ValueError(
                     "`monitor` must be one of the metrics of `validate`, "
                     f"{sorted(found)}. Received: monitor={monitor!r}"
                 )
-            entry = run.observe(logs, found, step)
-            told.on_epoch_end(len(run.history) - 1, entry)
+            return run.observe(logs, found, step)
 
         told.on_train_begin()
         if not run.resume():
-            told.on_epoch_begin(0)
             observe({}, 0)
         while not run.over and not self._pairwise.stop_training:
-            told.on_epoch_begin(len(run.history))
-            first = run.step
+            epoch, first = len(run.history) - 1, run.step
+            told.on_epoch_begin(epoch)
             last = min(first + recipe.validate_every, recipe.max_steps)
             logs = self._runner.run(self._seeds(seed, first, last))
-            observe(logs, last)
+            told.on_epoch_end(epoch, logs_of(observe(logs, last)))
             run.save_if_due(checkpoint_seconds)
+        told.on_train_end(logs_of(run.history[-1]))
         run.finish()
-        told.on_train_end(run.history[-1])
         return TrainingRecord(tuple(run.history), run.best, run.seconds)
 
     def _start_anew(self, seed: int) -> None:
@@ -185,7 +187,7 @@ class _Run:
         recipe: PairwiseRecipe,
         seed: int,
         monitor: str | None,
-        settings: Mapping[str, Any] | None,
+        settings: Mapping[str, Any],
         checkpoint: str | Path | None,
     ) -> None:
         self._pairwise = pairwise
@@ -195,7 +197,7 @@ class _Run:
             json.dumps(
                 {
                     **dataclasses.asdict(recipe),
-                    **(settings or {}),
+                    **settings,
                     "seed": int(seed),
                     "monitor": monitor,
                     "shapes": [

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.training.batches import Batches
-from keras_emb.training.callback_list import callback_list
+from keras_emb.training.callback_list import callback_list, logs_of
 from keras_emb.training.checkpoint import Checkpoint
 from keras_emb.training.model_state import (
     load_state,
@@ -93,8 +93,8 @@ def train(
         keep_start: Whether the best state may be the one before the first
             step, where an epoch follows.
         jit_compile: Whether XLA compiles the steps.
-        callbacks: Keras callbacks. Epochs are told to them with the entry
-            of the history, from epoch 0 on; `stop_training` ends the run.
+        callbacks: Keras callbacks, told of every epoch that trains, see
+            `callback_list`; `stop_training` ends the run for good.
 
     Returns:
         The record of the run.
@@ -130,18 +130,18 @@ def train(
     told = callback_list(callbacks, model)
     told.on_train_begin()
     if not run.resume():
-        told.on_epoch_begin(0)
-        told.on_epoch_end(0, run.observe({}, validate(), 0))
+        run.observe({}, validate(), 0)
     while not run.over and not model.stop_training:
-        epoch, first = len(run.history), run.step
+        epoch, first = len(run.history) - 1, run.step
         told.on_epoch_begin(epoch)
         run.set_learning_rate()
         logs = runner.run(batches.stack(first, batches.steps_per_epoch))
         step = first + batches.steps_per_epoch
-        told.on_epoch_end(epoch, run.observe(logs, validate(), step))
+        entry = run.observe(logs, validate(), step)
+        told.on_epoch_end(epoch, logs_of(entry))
         run.save_if_due()
+    told.on_train_end(logs_of(run.history[-1]))
     run.finish()
-    told.on_train_end(run.history[-1])
     return TrainingRecord(tuple(run.history), run.best_epoch, run.seconds)
 
 

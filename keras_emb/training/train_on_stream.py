@@ -78,9 +78,10 @@ def train_on_stream(
         checkpoint: File for the state of the run.
         checkpoint_seconds: Least time between two saves.
         jit_compile: Whether XLA compiles the steps.
-        callbacks: Keras callbacks. The last batch of each call is told to
-            them as done, with what the model has measured in it;
-            `stop_training` ends the run there.
+        callbacks: Keras callbacks, see `callback_list`. The last batch of
+            each call is told to them as done, with what the model has
+            measured in all of its batches; `stop_training` ends the run
+            there, and a later call goes on.
 
     Returns:
         The record, from the first batch on.
@@ -112,13 +113,15 @@ def train_on_stream(
     limits = _limits(model)
     told = callback_list(callbacks, model)
     told.on_train_begin()
-    while run.step < total and not model.stop_training:
+    while run.step < total:
         count = 1 if run.step == 0 else min(steps_per_call, total - run.step)
         stack = batches.stack(run.step, count)
         _check(stack, limits, run.step)
         told.on_train_batch_begin(run.step)
         run.add(runner.run(stack, has_past=run.step > 0), count)
         told.on_train_batch_end(run.step - 1, model.get_metrics_result())
+        if model.stop_training:
+            break
         if run.seconds_unsaved >= checkpoint_seconds:
             run.save()
     run.save()

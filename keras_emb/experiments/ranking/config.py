@@ -99,6 +99,9 @@ class RankingExperimentConfig:
             tables are aligned.
         aligned_rate: What the learning rate is multiplied by where training
             goes on from cut tables.
+        pep_rate_falls: Whether the learning rate falls in PEP's searches as
+            in trainings. Where it falls fast, thresholds come to rest before
+            they have cut enough.
         searches: Searches by the name of the method they make.
         episodes: Episodes of a search.
         iterations: Iterations of an episode.
@@ -125,6 +128,7 @@ class RankingExperimentConfig:
     pretrain_steps: int = 1000
     alignment_power: float = 0.5
     aligned_rate: float = 0.1
+    pep_rate_falls: bool = True
     searches: dict[str, CiessConfig] = dataclasses.field(default_factory=dict)
     episodes: int = 30
     iterations: int = 10

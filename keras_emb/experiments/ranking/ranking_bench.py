@@ -1,5 +1,6 @@
 """The units of work of a ranking experiment: one model each."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping
@@ -88,7 +89,8 @@ class RankingBench:
             config, interactions, folder / "states", checkpoint_seconds
         )
         self._searches: dict[str, CIESS] = {}
-        self._pep_searches: dict[tuple[int, int], PEP] = {}
+        self._pep_searches: dict[int, PEP] = {}
+        self._pep_seed: int | None = None
         if set(config.searches) & set(config.methods):
             # Before hours of training that come first.
             require_agents()
@@ -239,15 +241,20 @@ class RankingBench:
         return model, assignment, training
 
     def _pep_search(self, unit: Unit) -> PEP:
-        key = unit.trial, unit.seed
-        if key not in self._pep_searches:
-            self._pep_searches[key] = self._search_pep(unit)
-        return self._pep_searches[key]
+        if self._pep_seed != unit.seed:
+            # Each holds a model.
+            self._pep_searches, self._pep_seed = {}, unit.seed
+        if unit.trial not in self._pep_searches:
+            self._pep_searches[unit.trial] = self._search_pep(unit)
+        return self._pep_searches[unit.trial]
 
     def _search_pep(self, unit: Unit) -> PEP:
+        recipe = self._config.recipe
+        if not self._config.pep_rate_falls:
+            recipe = dataclasses.replace(recipe, decay=1.0)
         search = PEP(
             self._config.shares,
-            recipe=self._config.recipe,
+            recipe=recipe,
             max_steps=_PEP_STEPS,
             seed=unit.seed,
             **self._trial(unit),

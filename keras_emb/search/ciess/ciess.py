@@ -1,6 +1,5 @@
 """Continuous input embedding size search."""
 
-import hashlib
 import logging
 import numbers
 import time
@@ -37,6 +36,7 @@ from keras_emb.search.ciess.within_budget import (
     equalized_candidates,
 )
 from keras_emb.training import PairwiseRecipe, PairwiseTrainer, callback_list
+from keras_emb.training.model_state import digest_of
 
 __all__ = ["CIESS"]
 
@@ -197,9 +197,10 @@ class CIESS:
         Args:
             backbone: Built model of users and items; it stays as it is.
             interactions: Training and validation examples.
-            callbacks: Keras callbacks: first of the warm start, whose
-                epochs are validations, then of the search, whose epochs are
-                iterations; `stop_training` ends it there.
+            callbacks: Keras callbacks, see `callback_list`, of two trainings:
+                the warm start, whose epochs are validations, and the search,
+                whose epochs are iterations and whose model is the full-size
+                one. `stop_training` ends the one that it is set in, for good.
             checkpoint_dir: Folder for the state; an interrupted search goes
                 on where it stood.
             checkpoint_seconds: Least time between two saves.
@@ -235,9 +236,9 @@ class CIESS:
         """Searches without choosing.
 
         Afterwards `record` holds every candidate tried, `trace` what each
-        iteration brought, `seconds` how long it took, interruptions left
-        out; `model` the full-size recommender, and `evaluator` what has
-        valued the candidates.
+        iteration brought, `seconds` how long they took, warm start and
+        interruptions left out; `model` the full-size recommender, and
+        `evaluator` what has valued the candidates.
 
         Args:
             backbone: As for `fit`, and all that follows.
@@ -245,6 +246,10 @@ class CIESS:
             callbacks: Keras callbacks.
             checkpoint_dir: Folder for the state.
             checkpoint_seconds: Least time between two saves.
+
+        Raises:
+            AgentError: As for `fit`.
+            ValueError: Likewise.
         """
         require_agents()
         counts = interactions.popularity
@@ -275,7 +280,8 @@ class CIESS:
             self.quality,
         )
         problem.full_quality = self._state.full_quality
-        if len(self._state.record) < self._total:
+        over = len(self._state.record) == self._total
+        if not (over or self._state.stopped):
             self._search(problem, checkpoint_seconds, callbacks)
         self.record = self._state.record
         self.trace = self._state.trace
@@ -299,13 +305,8 @@ class CIESS:
             ValueError: If the budget has no room for a coordinate a row, or
                 nothing was searched yet.
         """
-        self._check_explored()
-        budget = Budget.of(budget)
-        self._space.check_reachable(budget)
-        best = best_candidates(
-            self.record, self._space, budget, self.num_candidates
-        )
-        return [*self._averages(budget), *best][: self.num_candidates]
+        budget = self._check_budget(budget)
+        return self._candidates(budget, self._averages(budget))
 
     def assign(self, budget: Budget | float | int) -> SizeAssignment:
         """Chooses among the candidates for a budget.
@@ -324,12 +325,13 @@ class CIESS:
             ValueError: If the budget has no room for a coordinate a row, or
                 nothing was searched yet.
         """
-        budget = Budget.of(budget)
-        candidates = self.candidates(budget)
+        budget = self._check_budget(budget)
+        averages = self._averages(budget)
+        candidates = self._candidates(budget, averages)
         scores = [self._retrained(candidate) for candidate in candidates]
         best = candidates[int(np.argmax(scores))]
         tried = {candidate.digest for candidate in self.record}
-        averaged = best.digest in {a.digest for a in self._averages(budget)}
+        averaged = best in averages
         origin = {
             "method": "ciess",
             "seed": self.seed,
@@ -390,6 +392,7 @@ class CIESS:
             max_steps=self.warm_start_steps,
             checkpoint=folder / "warm_start.npz" if folder else None,
             checkpoint_seconds=checkpoint_seconds,
+            settings={"backbone": digest_of(backbone.get_weights())},
             callbacks=callbacks,
         )
         return model
@@ -414,9 +417,8 @@ class CIESS:
         told.on_train_begin()
         with self._agents() as agents:
 
-            def save() -> None:
+            def save(over: bool = False) -> None:
                 # A search that is over needs no more to go on with.
-                over = len(state.record) == self._total
                 state.agents = {} if over else agents.call("state")
                 state.policies = agents.call("policies")
                 state.seconds = time.monotonic() - started
@@ -439,8 +441,9 @@ class CIESS:
                     saved = time.monotonic()
                 told.on_epoch_end(step, _logs(entry))
                 if self.model.stop_training:
+                    state.stopped = True
                     break
-            save()
+            save(over=True)
         told.on_train_end()
 
     def _iterate(
@@ -472,6 +475,20 @@ class CIESS:
         }
         self._state.trace.append(entry)
         return entry
+
+    def _check_budget(self, budget: Budget | float | int) -> Budget:
+        self._check_explored()
+        budget = Budget.of(budget)
+        self._space.check_reachable(budget)
+        return budget
+
+    def _candidates(
+        self, budget: Budget, averages: list[Candidate]
+    ) -> list[Candidate]:
+        best = best_candidates(
+            self.record, self._space, budget, self.num_candidates
+        )
+        return [*averages, *best][: self.num_candidates]
 
     def _averages(self, budget: Budget) -> list[Candidate]:
         if not self.num_averaged:
@@ -537,12 +554,9 @@ class CIESS:
 
     def _fingerprint(self, counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """What must be equal for a search to go on."""
-        digest = hashlib.sha256()
-        for array in counts.values():
-            digest.update(array.tobytes())
         return {
             "rows": self._space.rows,
-            "popularity": digest.hexdigest(),
+            "popularity": digest_of(counts.values()),
             "d_max": self._space.d_max,
             "episodes": self.episodes,
             "iterations": self.iterations,

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from keras_emb.compression import SizeAssignment
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.sized_recommender import SizedRecommender
 from keras_emb.training import PairwiseRecipe
+from keras_emb.training.model_state import digest_of
 
 __all__ = ["RecommenderEvaluator"]
 
@@ -45,12 +45,9 @@ class RecommenderEvaluator(abc.ABC):
         self.recommender = recommender
         # Not of the recommender's weights: their last bits may depend on the
         # number of cores that have turned them.
-        digest = hashlib.sha256()
-        for weight in model.get_weights():
-            digest.update(np.ascontiguousarray(weight).tobytes())
         self.fingerprint: dict[str, Any] = {
             "evaluator": type(self).__name__,
-            "weights": digest.hexdigest(),
+            "weights": digest_of(model.get_weights()),
             "recipe": dataclasses.asdict(recipe),
             "steps": steps,
             "cutoffs": list(recommender.cutoffs),

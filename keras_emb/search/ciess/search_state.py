@@ -37,6 +37,7 @@ class SearchState:
         self.scores: dict[str, float] = {}
         self.values: dict[str, float] = {}
         self.seconds = 0.0
+        self.stopped = False
         self.full_quality: np.ndarray | None = None
         self.agents: dict[str, np.ndarray] = {}
         self.policies: dict[str, np.ndarray] = {}
@@ -72,6 +73,7 @@ class SearchState:
                 "scores": self.scores,
                 "values": self.values,
                 "seconds": self.seconds,
+                "stopped": self.stopped,
             },
         )
 
@@ -98,7 +100,8 @@ class SearchState:
         self.trace = values["trace"]
         self.scores = values["scores"]
         self.values = values["values"]
-        self.seconds = values.get("seconds", 0.0)
+        self.seconds = values["seconds"]
+        self.stopped = values["stopped"]
         sizes = _part(arrays, "sizes")
         self.record = [
             Candidate(

@@ -47,7 +47,8 @@ class SizeSpace:
                 left out.
 
         Raises:
-            ValueError: If the tables are not of one width.
+            ValueError: If the tables are not of one width, or one is looked
+                up by something that `rows` does not have.
         """
         wide = {
             name: int(table.output_dim)
@@ -62,6 +63,11 @@ class SizeSpace:
             )
         features = table_features(model)
         tables = {name: features[name] for name in wide}
+        if not set(tables.values()) <= set(rows):
+            raise ValueError(
+                "Every table of `model` must be looked up by one of "
+                f"{sorted(rows)}. Received: {tables}"
+            )
         sides = set(tables.values())
         return cls(
             {side: count for side, count in rows.items() if side in sides},

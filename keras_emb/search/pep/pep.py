@@ -16,7 +16,13 @@ from keras_emb.layers import (
 )
 from keras_emb.layers.rebuild import copy_layer
 from keras_emb.search.dnis.selection import searched_tables
-from keras_emb.training import PairwiseRecipe, PairwiseTrainer, TrainingRecord
+from keras_emb.training import (
+    Checkpoint,
+    PairwiseRecipe,
+    PairwiseTrainer,
+    TrainingRecord,
+)
+from keras_emb.training.model_state import digest_of
 
 __all__ = ["PEP"]
 
@@ -140,7 +146,8 @@ class PEP:
             The mask of the first budget; `assign` has the others.
 
         Raises:
-            ValueError: If the backbone has no table to prune.
+            ValueError: If the backbone has no table to prune, or the
+                checkpoint is of another search.
             RuntimeError: If a budget is not reached. Those that are can be
                 had from `assign`.
         """
@@ -184,16 +191,22 @@ class PEP:
             settings={
                 **self.thresholds,
                 "budgets": [str(budget) for budget in self.budgets],
+                "backbone": digest_of(backbone.get_weights()),
             },
             callbacks=[*callbacks, _StopWhen(lambda: not self._missing)],
         )
         if self._missing:
-            last = self.trace.history[-1]
+            share = self.trace.history[-1]["kept_share"]
+            over = self.trace.steps >= self.recipe.max_steps
+            remedy = (
+                "Raise `max_steps`, `weight_decay`, `initial_threshold`, or "
+                "the learning rate or l2 of `recipe`"
+                if over
+                else "A callback has ended the search"
+            )
             raise RuntimeError(
-                f"After {last['step']} steps {last['kept_share']:.2%} of the "
-                f"entries are left, too many for {self._missing}. Raise "
-                "`max_steps`, `weight_decay`, `initial_threshold`, or the "
-                "learning rate or l2 of `recipe`. "
+                f"After {self.trace.steps} steps {share:.2%} of the entries "
+                f"are left, too many for {self._missing}. {remedy}. "
                 f"Received: {self.thresholds}, recipe={self.recipe}"
             )
         return self.assign(self.budgets[0])
@@ -224,14 +237,20 @@ class PEP:
         return folder / f"masks_{self.budgets.index(budget)}.npz"
 
     def _read(self, folder: Path) -> dict[Budget, SizeAssignment]:
-        if not (folder / _STATE).exists():
-            # Masks beside no state may be those of another search.
+        """Masks that were found before the state in a folder was saved."""
+        state = Checkpoint(folder / _STATE)
+        if not state.exists():
             return {}
-        return {
-            budget: SizeAssignment.load(self._file(folder, budget))
-            for budget in self.budgets
-            if self._file(folder, budget).exists()
+        _, values = state.load()
+        shares = {entry["kept_share"] for entry in values["history"]}
+        files = {b: self._file(folder, b) for b in self.budgets}
+        masks = {
+            budget: SizeAssignment.load(file)
+            for budget, file in files.items()
+            if file.exists()
         }
+        # Those of later checks, or of another search, are found again.
+        return {b: m for b, m in masks.items() if m.kept_share in shares}
 
     @property
     def _missing(self) -> list[Budget]:
