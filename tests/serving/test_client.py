@@ -119,16 +119,18 @@ def test_refuses_what_does_not_fit_the_model(client):
         client.predict([1], [2**31], by_row=True)
 
 
-def test_popularity_is_observed_and_given(c_program, tmp_path):
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_popularity_is_observed_and_given(c_program, tmp_path, protocol):
     model = counting_recommender()
     folder = export_recommender(model, VOCABULARIES, tmp_path)
     users = ["usér 3", "usér 3", "nobody"]
     items = VOCABULARIES["item"].raw([1, 2, 2])
     with CServer(c_program, folder) as server:
         servers = {("movies", 1): server}
+        stub = grpc_server if protocol == "grpc" else rest_server
         with (
-            grpc_server(servers) as address,
-            Client(address, "movies", timeout=60) as client,
+            stub(servers) as address,
+            Client(address, "movies", protocol=protocol, timeout=60) as client,
         ):
             before = client.predict(users, items)["output"]
             counts = client.observe(users, items)

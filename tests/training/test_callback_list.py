@@ -33,19 +33,23 @@ def make(data):
     )
 
 
-def ratings(data, callbacks):
+def ratings(data, callbacks, **options):
     recipe = TrainingRecipe(learning_rate=0.05, batch_size=64, max_epochs=5)
-    record = fit_interactions(make(data), data, recipe, callbacks=callbacks)
-    return len(record.history) - 1
-
-
-def pairs(data, callbacks):
-    recipe = PairwiseRecipe(batch_size=64, max_steps=10, validate_every=2)
-    trainer = PairwiseTrainer(
-        make(data), BipartiteGraph.from_interactions(data), recipe
+    model = make(data)
+    record = fit_interactions(
+        model, data, recipe, callbacks=callbacks, **options
     )
-    record = trainer.fit(0, callbacks=callbacks)
-    return len(record.history) - 1
+    return record.history[1:], model
+
+
+def pairs(data, callbacks, **options):
+    recipe = PairwiseRecipe(batch_size=64, max_steps=10, validate_every=2)
+    model = make(data)
+    trainer = PairwiseTrainer(
+        model, BipartiteGraph.from_interactions(data), recipe
+    )
+    record = trainer.fit(0, callbacks=callbacks, **options)
+    return record.history[1:], model
 
 
 class Told(keras.callbacks.Callback):
@@ -73,20 +77,40 @@ class Told(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("run", [ratings, pairs])
-def test_every_epoch_is_told_from_the_start_on(data, run):
+def test_every_epoch_that_trains_is_told(data, run):
     told = Told()
-    assert run(data, [told]) == 5
-    expected = [x for n in range(6) for x in (("epoch", n), n)]
+    assert len(run(data, [told])[0]) == 5
+    expected = [x for n in range(5) for x in (("epoch", n), n)]
     assert told.news == ["begin", *expected, "end"]
 
 
 @pytest.mark.parametrize("run", [ratings, pairs])
-def test_a_callback_may_end_the_training(data, run):
+def test_a_callback_may_end_the_training(data, run, tmp_path):
     told = Told(stop_at=2)
-    assert run(data, [told]) == 2
+    kept = {"checkpoint": tmp_path / "state.npz"}
+    history, model = run(data, [told], **kept)
+    assert len(history) == 3
     assert told.news[-2:] == [2, "end"]
-    # The next run is a new one.
-    assert run(data, []) == 5
+    # What was ended is over; another run is a new one.
+    again, same = run(data, [], **kept)
+    assert again == history
+    for old, new in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert len(run(data, [])[0]) == 5
+
+
+@pytest.mark.parametrize("run", [ratings, pairs])
+def test_the_state_kept_is_the_one_the_model_is_left_in(data, run, tmp_path):
+    class Spoil(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            for variable in self.model.trainable_variables:
+                variable.assign(variable * 0)
+
+    kept = {"checkpoint": tmp_path / "state.npz"}
+    _, model = run(data, [Spoil()], **kept)
+    _, same = run(data, [], **kept)
+    for old, new in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize("run", [ratings, pairs])
@@ -94,13 +118,13 @@ def test_the_callbacks_of_keras_understand_what_they_are_told(
     data, run, tmp_path
 ):
     logger = keras.callbacks.CSVLogger(tmp_path / "log.csv")
-    early = keras.callbacks.EarlyStopping("epoch", mode="min", patience=2)
-    # Epochs never fall, so that patience ends after the second.
-    assert run(data, [logger, early]) == 2
+    early = keras.callbacks.EarlyStopping("step", mode="min", patience=2)
+    # Steps never fall, so that patience ends after the third.
+    history, _ = run(data, [logger, early])
     with open(tmp_path / "log.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["epoch"]) for row in rows] == [0, 1, 2]
-    assert float(rows[-1]["seconds"]) > 0
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [float(row["loss"]) for row in rows] == [e["loss"] for e in history]
 
 
 def test_a_callback_may_end_a_stream(data):
@@ -117,6 +141,18 @@ def test_a_callback_may_end_a_stream(data):
     )
     assert record.steps == 5
     assert len(record.predictions) == 100
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 1e-6),
+        keras.callbacks.ReduceLROnPlateau(),
+    ],
+)
+def test_rates_are_left_to_the_recipe(data, callback):
+    with pytest.raises(ValueError, match="learning rate to the recipe.*Rece"):
+        ratings(data, [callback])
 
 
 def test_what_is_no_callback_is_refused(data):

@@ -129,8 +129,9 @@ class AutoDim:
             Sizes within the budget.
 
         Raises:
-            ValueError: If a table is narrower than a candidate, or the
-                budget than the smallest ones.
+            ValueError: If a table is narrower than a candidate, the budget
+                than the smallest ones, or the checkpoint is of another
+                search.
         """
         tables = {
             name: table

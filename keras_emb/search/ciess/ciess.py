@@ -1,5 +1,6 @@
 """Continuous input embedding size search."""
 
+import functools
 import logging
 import numbers
 import time
@@ -181,7 +182,12 @@ class CIESS:
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.seconds = 0.0
-        self._make_evaluator = evaluator
+        self._make_evaluator: MakeEvaluator
+        if callable(evaluator):
+            self._make_evaluator = evaluator
+        else:
+            kind = _EVALUATORS[evaluator]
+            self._make_evaluator = functools.partial(kind, recipe=self.recipe)
 
     def fit(
         self,
@@ -266,7 +272,7 @@ class CIESS:
         self.model = self._warm_start(
             backbone, interactions, callbacks, folder, checkpoint_seconds
         )
-        self.evaluator = self._evaluator_of(self.model, interactions)
+        self.evaluator = self._make_evaluator(self.model, interactions)
         self._state = SearchState(
             folder / "ciess.npz" if folder else None,
             self._fingerprint(counts),
@@ -396,14 +402,6 @@ class CIESS:
             callbacks=callbacks,
         )
         return model
-
-    def _evaluator_of(
-        self, model: keras.Model, interactions: Interactions
-    ) -> Evaluator:
-        if callable(self._make_evaluator):
-            return self._make_evaluator(model, interactions)
-        kind = _EVALUATORS[self._make_evaluator]
-        return kind(model, interactions, self.recipe)
 
     def _search(
         self,

@@ -210,8 +210,8 @@ class DNIS:
             Sizes within the budget.
 
         Raises:
-            ValueError: If the backbone has no table, or popularity is not
-                known for one.
+            ValueError: If the backbone has no table, popularity is not known
+                for one, or the checkpoint is of another search.
         """
         folder = Path(checkpoint_dir) if checkpoint_dir else None
         self.popularity = self._counts(backbone, interactions.popularity)

@@ -242,15 +242,17 @@ class TestWithAgents:
         with pytest.raises(ValueError, match="checkpoint_dir.*evaluator"):
             _fit(_search(other), **options)
 
-    def test_a_search_that_is_stopped_can_go_on(self, done, tmp_path):
+    def test_a_search_that_was_stopped_is_over(self, done, tmp_path):
         toy = FailsAt(99, None)
         search = _search(toy)
         sizes = _fit(search, checkpoint_dir=tmp_path, callbacks=[Stops(2)])
         assert len(search.record) == len(search.trace) == 3
+        assert search.trace == done.trace[:3]
         assert sizes.check(0.6)
-        search = _search(toy)
-        assert _fit(search, checkpoint_dir=tmp_path).tables == done.sizes.tables
-        assert search.trace == done.trace
+        # Nothing is tried again, and retraining is where it was.
+        again = _search(FailsAt(0, lambda: pytest.fail("It goes on.")))
+        assert _fit(again, checkpoint_dir=tmp_path).tables == sizes.tables
+        assert again.trace == search.trace
 
     def test_policies_are_applied_to_another_data_set(self, done, tmp_path):
         done.save_policies(tmp_path)
@@ -395,6 +397,13 @@ def test_tables_must_be_of_one_width():
     )
     with pytest.raises(ValueError, match=r"one width.*\[4, 8\]"):
         _search(None).fit(model, data({"user": np.ones(9)}))
+
+
+def test_tables_must_be_looked_up_by_what_is_counted():
+    with pytest.raises(ValueError, match="looked up by.*Received.*'item'"):
+        _search(None).fit(
+            backbone(COUNTS, D_MAX), data({"user": COUNTS["user"]})
+        )
 
 
 def test_choosing_comes_after_searching(tmp_path):

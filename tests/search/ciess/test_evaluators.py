@@ -285,6 +285,47 @@ def test_an_untrained_backbone_is_trained_first(data, evaluator):
     )
 
 
+@pytest.mark.tfagents
+@needs_agents[1]
+def test_a_search_interrupted_in_its_warm_start_goes_on(data, tmp_path):
+    def search():
+        return CIESS(0.5, recipe=RECIPE, episodes=1, iterations=1)
+
+    class Told(keras.callbacks.Callback):
+        """Counts the epochs of each training, and may fail in one."""
+
+        def __init__(self, fail_at=None):
+            super().__init__()
+            self.epochs, self.fail_at = [], fail_at
+
+        def on_train_begin(self, logs=None):
+            self.epochs.append(0)
+
+        def on_epoch_end(self, epoch, logs=None):
+            assert epoch == self.epochs[-1]
+            self.epochs[-1] += 1
+            if epoch == self.fail_at:
+                raise KeyboardInterrupt
+
+    told = Told()
+    whole = search()
+    expected = whole.fit(_lightgcn(data), data, callbacks=[told])
+    # Three validations, one iteration.
+    assert told.epochs == [3, 1]
+    options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        search().fit(_lightgcn(data), data, callbacks=[Told(1)], **options)
+    other = _lightgcn(data)
+    table = find_tables(other)["user"].embeddings
+    table.assign(2 * table)
+    with pytest.raises(ValueError, match="warm_start.npz.*'backbone'"):
+        search().fit(other, data, **options)
+    resumed = search()
+    sizes = resumed.fit(_lightgcn(data), data, **options)
+    assert resumed.trace == whole.trace
+    assert sizes.tables == expected.tables
+
+
 def test_the_recommender_of_the_sizes_chosen_is_a_model_of_its_own(
     data, trained
 ):

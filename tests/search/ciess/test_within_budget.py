@@ -6,6 +6,7 @@ from keras_emb.search.ciess import Candidate, SizeSpace
 from keras_emb.search.ciess.within_budget import (
     average_candidate,
     best_candidates,
+    equalized_candidates,
     shrink,
 )
 
@@ -101,6 +102,7 @@ def test_every_table_of_an_entity_counts(budget):
     for candidate in (
         average_candidate(record, space, Budget.of(budget), count=3),
         shrink(record[0], space, Budget.of(budget)),
+        *equalized_candidates(record[0], space, Budget.of(budget)),
     ):
         assignment = space.assignment(candidate.sizes).check(budget)
         np.testing.assert_array_equal(
@@ -165,3 +167,20 @@ def test_the_average_takes_the_best_near_the_budget():
     small = Budget(num_bytes=6_000)
     average = average_candidate(far + near, SPACE, small, count=2)
     assert SPACE.fits(average.sizes, small)
+
+
+def test_sizes_are_drawn_towards_one_for_all():
+    candidate = _candidate(20, 0.5)
+    wish = np.concatenate(list(candidate.sizes.values()))
+    found = equalized_candidates(candidate, SPACE, Budget.of(0.2))
+    spreads = []
+    for other in found:
+        sizes = np.concatenate([other.sizes[side] for side in ROWS])
+        assert sizes.sum() == int(0.2 * 64 * 500)
+        assert (other.quality, other.score) == (0.5, 0.0)
+        # Who was larger stays so, but for what rounding makes of it.
+        order = np.argsort(wish, kind="stable")
+        assert (np.diff(sizes[order]) >= -1).all()
+        spreads.append(sizes.std())
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[0] < wish.std() and spreads[-1] < 0.5
