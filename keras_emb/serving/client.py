@@ -90,8 +90,8 @@ class Client:
                 an input of several values.
 
         Returns:
-            The model's output, `(n, 1)` for one score, by its name, and
-            `is_known`, `(n,)`.
+            The model's output, `(n, 1)` for one score, by its name, and, where
+            no popularity is given, `is_known`, `(n,)`.
 
         Raises:
             ValueError: If an input is missing, or is not of the model's kind

@@ -35,8 +35,10 @@ class Regrowth:
     A row's wish for a size is the share of AutoEmb's mixture that stands in
     sizes up to it, times the row's popularity, which fades.
 
-    >>> from keras_emb.training import apply_assignment, train_on_stream
+    >>> import keras
+    >>> from keras_emb.training import apply_assignment
     >>> from keras_emb.zoo import StreamingDLRS
+    >>> keras.utils.set_random_seed(2)
     >>> backbone = StreamingDLRS.from_sizes(users=30, items=30, embedding_dim=8)
     >>> ids = {"user": np.arange(60) // 3, "item": np.arange(60) % 29}
     >>> stream = StreamBatches(ids, np.ones(60), batch_size=20)
