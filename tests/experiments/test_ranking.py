@@ -237,19 +237,52 @@ def test_a_share_that_pep_does_not_reach_is_said(tmp_path, monkeypatch):
     assert any("After 10 steps" in line for line in news)
 
 
+@pytest.mark.parametrize("falls", [True, False])
+def test_the_rate_of_a_search_of_pep_falls_or_stays(
+    tmp_path, monkeypatch, falls
+):
+    class Made(Exception):
+        pass
+
+    def search(shares, *, recipe, **settings):
+        raise Made(recipe)
+
+    monkeypatch.setattr(ranking_bench, "PEP", search)
+    config = load_experiment(
+        NAME,
+        [
+            *SETTINGS,
+            "methods=[pep]",
+            "export.method=pep",
+            f"pep_rate_falls={str(falls).lower()}",
+        ],
+    )
+    data = load_interactions(config.dataset)
+    with pytest.raises(Made) as made:
+        RankingBench(config, data, tmp_path, print).run()
+    (recipe,) = made.value.args
+    assert config.recipe.decay < 1
+    assert recipe.decay == (config.recipe.decay if falls else 1.0)
+    assert recipe.learning_rate == config.recipe.learning_rate
+
+
 def test_candidates_are_valued_as_the_experiment_says(tmp_path, monkeypatch):
     class Made(Exception):
         pass
 
     class Search:
         def __init__(self, budget, *, evaluator, **settings):
-            self.evaluator = evaluator
+            self.evaluator, self.settings = evaluator, settings
 
         def explore(self, model, interactions, **options):
-            raise Made(self.evaluator(model, interactions).fingerprint)
+            evaluator = self.evaluator(model, interactions)
+            raise Made(evaluator.fingerprint, self.settings)
 
     monkeypatch.setattr(ranking_bench, "CIESS", Search)
-    config = load_experiment(NAME, [*SETTINGS, "cutoffs=[3, 7]"])
+    config = load_experiment(
+        NAME,
+        [*SETTINGS, "cutoffs=[3, 7]", "searches.ciess_aligned.equalize=true"],
+    )
     bench = RankingBench(
         config, load_interactions(config.dataset), tmp_path, print
     )
@@ -260,7 +293,8 @@ def test_candidates_are_valued_as_the_experiment_says(tmp_path, monkeypatch):
     ):
         with pytest.raises(Made) as made:
             bench.search(method)
-        (fingerprint,) = made.value.args
+        fingerprint, settings = made.value.args
+        assert settings["equalize"] == (method == "ciess_aligned")
         assert fingerprint["cutoffs"] == [3, 7]
         assert fingerprint["recipe"]["learning_rate"] == pytest.approx(rate)
 

@@ -210,6 +210,39 @@ def test_an_interrupted_search_finds_the_same(searched, data, tmp_path):
         search(initial_threshold=-8).fit(light_gcn(data), data, **kept)
 
 
+def test_masks_of_another_search_are_not_taken_for_its_own(data, tmp_path):
+    def search(seed):
+        return PEP(
+            0.8, recipe=RECIPE, initial_threshold=-8, check_every=5, seed=seed
+        )
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise Interrupted
+
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
+    kept = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
+    search(0).fit(light_gcn(data), data, **kept)
+    (tmp_path / "pep.npz").unlink()
+    with pytest.raises(Interrupted):
+        search(1).fit(light_gcn(data), data, callbacks=told, **kept)
+    resumed, whole = search(1), search(1)
+    masks = resumed.fit(light_gcn(data), data, **kept)
+    assert masks.tables == whole.fit(light_gcn(data), data).tables
+    assert masks.origin["seed"] == 1
+    assert _shares(resumed) == _shares(whole)
+
+
+def test_a_search_ended_by_a_callback_says_so(data):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    search = PEP(0.1, recipe=RECIPE, max_steps=40)
+    with pytest.raises(RuntimeError, match="10 steps.*A callback has ended"):
+        search.fit(light_gcn(data), data, callbacks=[Stop()])
+
+
 def test_without_decay_the_thresholds_stay(data):
     search = PEP(0.5, recipe=RECIPE, weight_decay=0.0, max_steps=40)
     with pytest.raises(RuntimeError, match="`weight_decay`"):
