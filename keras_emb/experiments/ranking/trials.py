@@ -14,11 +14,10 @@ _WIDTHS = (
     {"width": 0.25, "learning_rate": 1.0},
 )
 _EXPONENTS = (0.5, 0.25, 1.0, 0.75, 0.1)
-
-
+# Where thresholds start as low as published, some reach no small mask.
 _THRESHOLDS: tuple[dict[str, Any], ...] = (
-    {"initial_threshold": -15.0},
     {"initial_threshold": -8.0},
+    {"initial_threshold": -15.0},
     {"granularity": "feature"},
     {"initial_threshold": -10.0},
     {"granularity": "dimension"},
