@@ -27,15 +27,11 @@ from keras_emb.search.ciess.saved_policies import (
     describe_policies,
 )
 from keras_emb.search.ciess.search_state import SearchState
+from keras_emb.search.ciess.selective_retraining import SelectiveRetraining
 from keras_emb.search.ciess.size_problem import SizeProblem
 from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.search.ciess.sized_recommender import with_quality
 from keras_emb.search.ciess.td3_settings import Td3Settings
-from keras_emb.search.ciess.within_budget import (
-    average_candidate,
-    best_candidates,
-    equalized_candidates,
-)
 from keras_emb.training import PairwiseRecipe, PairwiseTrainer, callback_list
 from keras_emb.training.model_state import digest_of
 
@@ -312,7 +308,7 @@ class CIESS:
                 nothing was searched yet.
         """
         budget = self._check_budget(budget)
-        return self._candidates(budget, self._averages(budget))
+        return self._retraining.candidates(budget)
 
     def assign(self, budget: Budget | float | int) -> SizeAssignment:
         """Chooses among the candidates for a budget.
@@ -332,20 +328,8 @@ class CIESS:
                 nothing was searched yet.
         """
         budget = self._check_budget(budget)
-        averages = self._averages(budget)
-        candidates = self._candidates(budget, averages)
-        scores = [self._retrained(candidate) for candidate in candidates]
-        best = candidates[int(np.argmax(scores))]
-        tried = {candidate.digest for candidate in self.record}
-        averaged = best in averages
-        origin = {
-            "method": "ciess",
-            "seed": self.seed,
-            "scores": scores,
-            "averaged": averaged,
-            "retrain_seed": self._retrain_seed,
-            "shrunk": not averaged and best.digest not in tried,
-        }
+        best, found = self._retraining.choose(budget)
+        origin = {"method": "ciess", "seed": self.seed, **found}
         if origin["shrunk"]:
             _LOGGER.warning(
                 "The search tried nothing as small as %s; sizes were shrunk "
@@ -480,55 +464,17 @@ class CIESS:
         self._space.check_reachable(budget)
         return budget
 
-    def _candidates(
-        self, budget: Budget, averages: list[Candidate]
-    ) -> list[Candidate]:
-        best = best_candidates(
-            self.record, self._space, budget, self.num_candidates
-        )
-        return [*averages, *best][: self.num_candidates]
-
-    def _averages(self, budget: Budget) -> list[Candidate]:
-        if not self.num_averaged:
-            return []
-        return [
-            self._average(one)
-            for one in (budget, budget.halved())
-            if self._space.reaches(one)
-        ]
-
-    def _average(self, budget: Budget) -> Candidate:
-        average = average_candidate(
-            self.record, self._space, budget, self.num_averaged
-        )
-        if not self.equalize:
-            return average
-        ways = equalized_candidates(average, self._space, budget)
-        return max([average, *ways], key=self._valued)
-
-    def _valued(self, candidate: Candidate) -> float:
-        """What the evaluator says of sizes that the search has not tried."""
-        values = self._state.values
-        if candidate.digest not in values:
-            evaluation = self.evaluator.evaluate(
-                candidate.sizes, self._retrain_seed
-            )
-            values[candidate.digest] = float(evaluation.score)
-            self._state.save()
-        return values[candidate.digest]
-
-    def _retrained(self, candidate: Candidate) -> float:
-        scores = self._state.scores
-        if candidate.digest not in scores:
-            scores[candidate.digest] = float(
-                self.evaluator.retrain(candidate.sizes, self._retrain_seed)
-            )
-            self._state.save()
-        return scores[candidate.digest]
-
     @property
-    def _retrain_seed(self) -> int:
-        return self._seed_of(self._total)
+    def _retraining(self) -> SelectiveRetraining:
+        return SelectiveRetraining(
+            self._state,
+            self._space,
+            self.evaluator,
+            self._seed_of(self._total),
+            num_candidates=self.num_candidates,
+            num_averaged=self.num_averaged,
+            equalize=self.equalize,
+        )
 
     @property
     def _total(self) -> int:
