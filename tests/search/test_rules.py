@@ -169,6 +169,26 @@ def test_mixed_random_sizes_know_nothing_of_popularity(data):
     assert sizes.max() <= 17
 
 
+@pytest.mark.parametrize("budget", [0.25, Budget(num_bytes=127_000)])
+def test_mixed_random_sizes_are_uniform_up_to_twice_their_mean(budget):
+    planted = synthetic(num_users=2500, num_items=1500, num_ratings=20_000)
+    data = Interactions.from_ratings(planted.ratings, "random")
+    model = MatrixFactorization.from_sizes(
+        users=len(data.vocabularies["user"]),
+        items=len(data.vocabularies["item"]),
+        embedding_dim=32,
+    )
+    sizes = MixedRandom(budget, seed=0).fit(model, data).check(budget)
+    sizes = np.concatenate([sizes.sizes("user"), sizes.sizes("item")])
+    most = int(2 * sizes.mean() - 0.5)
+    counts = np.bincount(sizes)
+    assert counts[0] == 0
+    # Rounding to the budget moves a few rows by a coordinate.
+    assert len(counts) <= most + 3
+    expected = len(sizes) / most
+    np.testing.assert_allclose(counts[1:most], expected, rtol=0.4)
+
+
 def test_budgeted_random_sizes_never_fall_with_popularity(data):
     model = MatrixFactorization.from_sizes(
         users=len(data.vocabularies["user"]),

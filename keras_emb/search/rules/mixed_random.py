@@ -13,16 +13,14 @@ from keras_emb.search.rules.scaled_sizes import scaled_sizes
 
 __all__ = ["MixedRandom"]
 
-_SMALLEST = 1e-6
-
 
 class MixedRandom(Rule):
     """Draws the size of every entity on its own.
 
     The baseline "mixed and random" of CIESS (arXiv 2304.03501): sizes are
-    uniform on `1 .. 2 m - 1` around the mean m that the budget allows, then
-    scaled so that the budget holds exactly. Tables of one input feature share
-    their sizes.
+    uniform on the integers `1 .. 2 m - 1` around the mean m that the budget
+    allows, then scaled so that the budget holds exactly. Tables of one input
+    feature share their draws.
 
     >>> rule = MixedRandom(0.1, seed=3)
 
@@ -53,8 +51,22 @@ class MixedRandom(Rule):
         }
         features = self.features or table_features(backbone)
         dims = self.output_dims(backbone)
-        weights = {
-            name: np.maximum(shares[features[name]], _SMALLEST) for name in dims
+        rows = {name: len(shares[features[name]]) for name in dims}
+        even = scaled_sizes(
+            {name: np.ones(count) for name, count in rows.items()},
+            dims,
+            self.budget,
+        )
+        # Floors of reals up to twice the mean are such integers.
+        draws = {
+            name: np.floor(
+                1 + shares[features[name]] * (2 * even.kept_share * dim - 1)
+            )
+            for name, dim in dims.items()
         }
-        sizes = scaled_sizes(weights, dims, self.budget)
+        sizes = scaled_sizes(
+            {n: np.maximum(draws[n], 1) / dim for n, dim in dims.items()},
+            dims,
+            self.budget,
+        )
         return sizes.with_origin({"method": "mixed_random", "seed": self.seed})
