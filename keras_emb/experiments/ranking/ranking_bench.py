@@ -290,7 +290,8 @@ class RankingBench:
             model = self._models.model("pretrained", self.first_seed)
             evaluator: Any = functools.partial(
                 AlignedEvaluator,
-                recipe=self._models.recipe(config.aligned_rate),
+                recipe=config.recipe,
+                fine_tuning_rate=config.aligned_rate,
                 fine_tuning_steps=settings.evaluator_steps,
                 alignment_power=config.alignment_power,
                 cutoffs=config.cutoffs,

@@ -1,5 +1,6 @@
 """Values sizes by cutting one trained, aligned recommender: our step."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -29,8 +30,11 @@ class AlignedEvaluator(RecommenderEvaluator):
     Args:
         model: The full-size recommender, trained to convergence.
         interactions: Training and validation examples.
-        recipe: How cut recommenders are trained on.
+        recipe: How the recommender was trained.
         fine_tuning_steps: Steps of training that a candidate gets.
+        fine_tuning_rate: What the recipe's learning rate is multiplied by
+            where cut recommenders are trained on. A model that allows no turn
+            may want all of it, as a cut undoes more there.
         alignment_power: Power of the popularity that weighs the rows where
             tables are aligned.
         cutoffs: Lengths of the lists that quality is the mean over.
@@ -43,6 +47,7 @@ class AlignedEvaluator(RecommenderEvaluator):
         recipe: PairwiseRecipe,
         *,
         fine_tuning_steps: int = 0,
+        fine_tuning_rate: float = 0.1,
         alignment_power: float = 0.5,
         cutoffs: Sequence[int] = (5, 10, 20),
     ) -> None:
@@ -51,6 +56,14 @@ class AlignedEvaluator(RecommenderEvaluator):
                 "`fine_tuning_steps` must be at least 0. "
                 f"Received: fine_tuning_steps={fine_tuning_steps}"
             )
+        if not fine_tuning_rate > 0:
+            raise ValueError(
+                "`fine_tuning_rate` must be positive. "
+                f"Received: fine_tuning_rate={fine_tuning_rate}"
+            )
+        recipe = dataclasses.replace(
+            recipe, learning_rate=recipe.learning_rate * fine_tuning_rate
+        )
         aligned = align(
             model,
             {

@@ -54,7 +54,9 @@ class CIESS:
     It differs from the reference code where TD3's paper or comparison asks
     for it: all target networks move with the actor, the last layers of the
     critics start as small as the actor's, and the sizes chosen are retrained
-    on the training part alone, as validation says when to stop.
+    on the training part alone, as validation says when to stop. Gradients are
+    clipped a variable each, as TF-Agents does. Row 0, which all unknown ids
+    share, is an entity like others: the one of least popularity.
 
     The agents run in a process of their own (`AgentProcess`), so that
     `tf.keras` stays what it is here. They need `pip install
@@ -85,7 +87,8 @@ class CIESS:
         evaluator: What values sizes: `"retrain"` trains a fresh recommender
             a short while (paper), `"aligned"` cuts the trained one (ours);
             see `RetrainEvaluator` and `AlignedEvaluator`. Or a callable that
-            makes an `Evaluator` of a trained model and its interactions.
+            makes an `Evaluator` of a trained model and its interactions, such
+            as `functools.partial(RetrainEvaluator, recipe=recipe, steps=100)`.
         recipe: How recommenders are trained.
         warm_start_steps: Most steps of the training before the search, the
             recipe's by default; 0 for a backbone that is trained already.
@@ -332,8 +335,8 @@ class CIESS:
         origin = {"method": "ciess", "seed": self.seed, **found}
         if origin["shrunk"]:
             _LOGGER.warning(
-                "The search tried nothing as small as %s; sizes were shrunk "
-                "in proportion. A larger `memory_weight` searches there.",
+                "The search tried nothing as small as %s; larger sizes were "
+                "scaled down. A larger `memory_weight` searches there.",
                 budget,
             )
         return self._space.assignment(best.sizes, origin).check(budget)

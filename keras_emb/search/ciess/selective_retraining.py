@@ -72,19 +72,21 @@ class SelectiveRetraining:
             budget: Share of the tables' parameters, or bytes.
 
         Returns:
-            The best candidate, and how it was found.
+            The best candidate, and how it was found: `shrunk` says that the
+            search tried nothing within the budget.
         """
         averages = self._averages(budget)
         candidates = self._candidates(budget, averages)
         scores = [self._retrained(candidate) for candidate in candidates]
         best = candidates[int(np.argmax(scores))]
-        averaged = best in averages
-        tried = {candidate.digest for candidate in self._state.record}
         return best, {
             "scores": scores,
-            "averaged": averaged,
+            "averaged": best in averages,
             "retrain_seed": self.seed,
-            "shrunk": not averaged and best.digest not in tried,
+            "shrunk": not any(
+                self._space.fits(candidate.sizes, budget)
+                for candidate in self._state.record
+            ),
         }
 
     def _candidates(

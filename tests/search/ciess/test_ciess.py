@@ -129,8 +129,11 @@ class TestWithAgents:
         try:
             average, less, other = done.candidates(0.6)
             sizes = done.assign(0.6)
+            done.num_candidates = 1
+            small = done.assign(1.5 / D_MAX)
         finally:
-            done.num_averaged = 0
+            done.num_averaged, done.num_candidates = 0, 3
+        assert small.origin["averaged"] and small.origin["shrunk"]
         assert other == done.candidates(0.6)[0]
         assert 0.3 * D_MAX < average.mean_size <= 0.6 * D_MAX
         assert less.mean_size <= 0.3 * D_MAX
@@ -271,14 +274,25 @@ class TestWithAgents:
         with pytest.raises(ValueError, match="`policies`.*Received.*shop"):
             _fit(_search(None, policies=tmp_path), {"shop": counts["user"]})
 
-    def test_the_agents_die_with_their_parent(self):
+    @pytest.mark.parametrize("busy", [False, True])
+    def test_the_agents_die_with_their_parent(self, busy):
         script = (
-            "import os, time\n"
+            "import os, threading, time\n"
+            "import numpy as np\n"
             "from keras_emb.search.ciess import *\n"
             "agents = AgentProcess(rows={'user': 2}, d_max=4, episodes=1,\n"
-            "    iterations=1, exploration=Exploration(),\n"
-            "    td3=Td3Settings(hidden_units=(4,)), seed=0, policies=None)\n"
+            "    iterations=1, exploration=Exploration(), td3=Td3Settings(\n"
+            "        hidden_units=(4,), updates_per_iteration=10**9),\n"
+            "    seed=0, policies=None)\n"
             "print(agents.pid, flush=True)\n"
+            "states = np.ones((2, 3), np.float32)\n"
+            "def answer(question, *_):\n"
+            "    if question == 'reset':\n"
+            "        return states\n"
+            "    threading.Timer(1.0, os.kill, (os.getpid(), 9)).start()\n"
+            "    return states, np.ones(2, np.float32)\n"
+            f"if {busy}:\n"
+            "    agents.call('iterate', 0, answer=answer)\n"
             "os.kill(os.getpid(), 9)\n"
         )
         done = subprocess.run(
@@ -290,6 +304,7 @@ class TestWithAgents:
             if not _alive(pid):
                 return
             time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
         pytest.fail("The agents' process outlives its parent.")
 
     def test_a_failure_of_the_agents_is_told_in_one_error(self):

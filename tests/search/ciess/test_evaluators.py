@@ -199,9 +199,10 @@ def test_a_model_that_allows_no_turn_is_cut_as_it_is(data):
     [
         (RetrainEvaluator, {"steps": 0}),
         (AlignedEvaluator, {"fine_tuning_steps": -1}),
+        (AlignedEvaluator, {"fine_tuning_rate": 0}),
     ],
 )
-def test_impossible_numbers_of_steps_are_refused(kind, argument, data):
+def test_impossible_trainings_of_candidates_are_refused(kind, argument, data):
     with pytest.raises(ValueError, match=next(iter(argument))):
         kind(_lightgcn(data), data, RECIPE, **argument)
 
@@ -350,6 +351,7 @@ def test_a_fingerprint_tells_models_and_settings_apart(data, trained):
         of(model=_lightgcn(data)),
         of(recipe=dataclasses.replace(RECIPE, l2=0.5)),
         of(fine_tuning_steps=3),
+        of(fine_tuning_rate=1.0),
         of(alignment_power=1.0),
         of(cutoffs=(7,)),
         of(steps=3),

@@ -74,20 +74,20 @@ def test_the_agent_finds_the_best_sizes(learned):
     constant = np.abs(needs - np.median(needs)).mean()
     errors = [learned.error(candidate) for candidate in learned.tried]
     assert errors[0] > 5
-    assert np.mean(errors[-3:]) < 0.75 * constant
-    found = np.concatenate(list(learned.tried[-1].sizes.values()))
-    assert np.corrcoef(found, needs)[0, 1] > 0.7
+    # These carry the noise of exploration.
+    assert np.mean(errors[-3:]) < 0.5 * constant
 
 
-def test_saved_policies_serve_another_data_set(learned, tmp_path):
+@pytest.mark.parametrize(("rows", "toy"), [(ROWS, 0), ({"user": 40}, 5)])
+def test_saved_policies_find_the_best_sizes(learned, tmp_path, rows, toy):
+    """Without noise, on the same entities and on another data set."""
     session = learned.session
     session.save_policies(session.policies(), str(tmp_path))
-    other = Search({"user": 40}, str(tmp_path), toy=5)
-    for step in range(3):
+    other = Search(rows, str(tmp_path), toy=toy)
+    for step in range(5):
         assert other.session.iterate(step) == {}
-    needs = np.concatenate(list(other.evaluator.needs.values()))
-    found = np.concatenate(list(other.tried[-1].sizes.values()))
-    assert np.corrcoef(found, needs)[0, 1] > 0.7
+    # Of 32 coordinates; the best constant is 6 away.
+    assert other.error(other.tried[-1]) < 2
     before, after = session.policies(), other.session.policies()
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_emb.search.ciess import Td3Settings
 from keras_emb.search.ciess.agent.side_agent import _transition
 from tests.search.ciess.agent import numpy_networks
 from tests.search.ciess.agent.make import make_side
@@ -72,6 +74,22 @@ def test_actor_loss_is_the_first_critics_value():
     actions = numpy_networks.actor(side.actor, states)
     expected = -np.mean(numpy_networks.critic(side.critic, states, actions))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_published_constants_reach_the_agent():
+    """See `Td3Settings`; those in the losses are tested above."""
+    td3 = Td3Settings()
+    assert (td3.batch_size, td3.buffer_length) == (4096, 100)
+    assert td3.hidden_units == (256, 256)
+    side = make_side(hidden_units=td3.hidden_units)
+    actor, critic = side._optimizers
+    assert float(actor.learning_rate) == pytest.approx(1e-3)
+    assert float(critic.learning_rate) == pytest.approx(3e-3)
+    assert side.agent._gradient_clipping == 0.01
+    assert side.agent._target_update_tau == 0.005
+    assert side.agent._actor_update_period == 2
+    shapes = [tuple(v.shape) for v in side.actor.trainable_variables[::2]]
+    assert shapes == [(3, 256), (256, 256), (256, 1)]
 
 
 def test_actor_and_targets_wait_for_the_critics():
