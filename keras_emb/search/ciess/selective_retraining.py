@@ -25,6 +25,24 @@ class SelectiveRetraining:
     Systems", arXiv 2304.03501, Equations 15 and 16. What a candidate scored
     is kept in the state of the search, so that none is trained twice.
 
+    >>> state = SearchState(None, {})
+    >>> state.record = [
+    ...     Candidate({"user": np.array(sizes)}, quality, 0.0)
+    ...     for sizes, quality in (([4, 4], 1.0), ([2, 2], 0.7))
+    ... ]
+    >>> space = SizeSpace({"user": 2}, {"user": "user"}, d_max=4)
+    >>> retraining = SelectiveRetraining(
+    ...     state,
+    ...     space,
+    ...     evaluator=None,
+    ...     seed=0,
+    ...     num_candidates=1,
+    ...     num_averaged=0,
+    ...     equalize=False,
+    ... )
+    >>> retraining.candidates(Budget.of(0.5))[0].sizes["user"].tolist()
+    [2, 2]
+
     Args:
         state: Everything the search tried.
         space: The tables.
