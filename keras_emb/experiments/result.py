@@ -14,6 +14,7 @@ from keras_emb.presets.provenance import git_commit, package_versions
 
 __all__ = [
     "SCHEMA",
+    "assemble_result",
     "build_result",
     "collect_records",
     "combine",
@@ -102,33 +103,78 @@ def build_result(
         validate_record(record, _METRICS[config.task])
     seed = config.seeds[0]
     main = _find(records, config, seed)
-    result = {
+    result = assemble_result(
+        config.experiment,
+        config.backbone.name,
+        config.dataset.name,
+        main=main,
+        baselines=summarize_records(records),
+        assignment=assignment,
+        popularity=popularity,
+        split=split,
+        num_bytes=num_bytes,
+        seconds=seconds,
+        steps=main["steps"],
+        tuning_trials=config.tuning_trials,
+    )
+    validate_result(result)
+    return result
+
+
+def assemble_result(
+    experiment: str,
+    backbone: str,
+    dataset: str,
+    *,
+    main: Record,
+    baselines: Mapping[str, Any],
+    assignment: SizeAssignment,
+    popularity: Mapping[str, npt.ArrayLike],
+    split: Mapping[str, Any],
+    num_bytes: Mapping[str, int],
+    seconds: Mapping[str, float],
+    steps: Mapping[str, int],
+    tuning_trials: int,
+) -> dict[str, Any]:
+    """Writes down a result in the form that all kinds of experiments share.
+
+    Args:
+        experiment: Name of the experiment.
+        backbone: Name of the backbone.
+        dataset: Name of the data.
+        main: The exported model's record.
+        baselines: Every method's figures.
+        assignment: Sizes of the exported model.
+        popularity: Occurrences of each row in training, by table.
+        split: Name and arguments of the split.
+        num_bytes: Of the exported model.
+        seconds: By stage.
+        steps: By stage.
+        tuning_trials: Trials of each method.
+    """
+    sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    return {
         "schema": SCHEMA,
-        "experiment": config.experiment,
-        "method": config.export.method,
-        "backbone": config.backbone.name,
-        "dataset": config.dataset.name,
+        "experiment": experiment,
+        "method": main["method"],
+        "backbone": backbone,
+        "dataset": dataset,
         "split": dict(split),
-        "seed": seed,
+        "seed": main["seed"],
         "budget": {
             "share": main["share"],
-            "parameters": main["parameters"],
+            "parameters": assignment.num_parameters,
         },
         "metrics": main["metrics"],
-        "baselines": summarize_records(records),
-        "sizes": summarize_sizes(
-            {name: assignment.sizes(name) for name in assignment.tables},
-            popularity,
-        ),
+        "baselines": dict(baselines),
+        "sizes": summarize_sizes(sizes, popularity),
         "bytes": dict(num_bytes),
         "seconds": dict(seconds),
-        "steps": main["steps"],
-        "tuning_trials": config.tuning_trials,
+        "steps": dict(steps),
+        "tuning_trials": tuning_trials,
         "versions": package_versions(),
         "commit": git_commit(),
     }
-    validate_result(result)
-    return result
 
 
 def summarize_records(records: Iterable[Record]) -> dict[str, Any]:

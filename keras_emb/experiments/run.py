@@ -2,26 +2,22 @@
 
 import csv
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from keras_emb.compression import (
-    CompactionReport,
-    SizeAssignment,
-    TableSizes,
-    compact,
-)
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import row_order
 from keras_emb.experiments.config import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.model_artifacts import (
+    ModelArtifacts,
+    write_model_artifacts,
+)
 from keras_emb.experiments.plots import (
     plot_alpha,
     plot_pruning,
@@ -32,9 +28,6 @@ from keras_emb.experiments.result import build_result
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.unit import FROM_SCRATCH, Unit
 from keras_emb.experiments.workbench import Workbench
-from keras_emb.layers import table_counts, table_features
-from keras_emb.presets.saved_vocabularies import save_vocabularies
-from keras_emb.serving import export_for_serving
 from keras_emb.training import OBJECTIVES, TrainingRecord
 
 __all__ = ["run_experiment"]
@@ -106,30 +99,13 @@ def _write_artifacts(
     unit = bench.chosen(config.export.method, config.export.share)
     model, assignment, training = bench.build(unit)
     started = time.monotonic()
-    small, compaction = compact(model, assignment, row_order=row_order(model))
-    orders = compaction.feature_orders
-    features = table_features(model)
-    assignment = _reordered(assignment, orders, features)
-    save_vocabularies(
+    artifacts = write_model_artifacts(
         path,
-        {
-            feature: vocabulary.reorder(orders[feature])
-            if feature in orders
-            else vocabulary
-            for feature, vocabulary in interactions.vocabularies.items()
-        },
-    )
-    assignment.save(path / "sizes.npz")
-    _save_model(small, path / "model.keras")
-    shutil.rmtree(path / "saved_model", ignore_errors=True)
-    version = export_for_serving(small, path / "saved_model")
-    popularity = table_counts(
         model,
-        {
-            feature: counts[orders[feature]] if feature in orders else counts
-            for feature, counts in interactions.popularity.items()
-        },
-        tables=assignment.tables,
+        assignment,
+        vocabularies=interactions.vocabularies,
+        popularity=interactions.popularity,
+        row_order=row_order(model),
     )
     _write_history(path / "history.csv", _stages(bench, unit, training))
     record = next(
@@ -145,56 +121,22 @@ def _write_artifacts(
     result = build_result(
         config,
         records,
-        assignment,
-        popularity=popularity,
+        artifacts.assignment,
+        popularity=artifacts.popularity,
         split=interactions.split,
-        num_bytes=_num_bytes(compaction, version),
+        num_bytes=artifacts.num_bytes,
         seconds={**seconds, "export": time.monotonic() - started},
     )
     _draw(
         path / "plots",
         result,
-        assignment,
-        popularity,
+        artifacts,
         bench,
         unit,
         OBJECTIVES[config.task].monitor,
     )
     write_json(path / "result.json", result)
     return result
-
-
-def _reordered(
-    assignment: SizeAssignment,
-    orders: Mapping[str, np.ndarray],
-    features: Mapping[str, str],
-) -> SizeAssignment:
-    tables = {}
-    for name, table in assignment.tables.items():
-        order = orders.get(features[name], np.arange(table.rows))
-        tables[name] = (
-            TableSizes(table.output_dim, sizes=table.sizes[order])
-            if table.sizes is not None
-            else TableSizes(
-                table.output_dim, mask=np.asarray(table.mask)[order]
-            )
-        )
-    return SizeAssignment(tables, assignment.origin)
-
-
-def _save_model(model: keras.Model, path: Path) -> None:
-    partial = path.with_name("partial.keras")
-    model.save(partial)
-    partial.replace(path)
-
-
-def _num_bytes(compaction: CompactionReport, version: Path) -> dict[str, int]:
-    return {
-        **compaction.after.as_dict(),
-        "artifact_on_disk": sum(
-            file.stat().st_size for file in version.rglob("*") if file.is_file()
-        ),
-    }
 
 
 def _stages(
@@ -231,13 +173,13 @@ def _write_history(path: Path, stages: Mapping[str, TrainingRecord]) -> None:
 def _draw(
     folder: Path,
     result: Mapping[str, Any],
-    assignment: SizeAssignment,
-    popularity: Mapping[str, np.ndarray],
+    artifacts: ModelArtifacts,
     bench: Workbench,
     unit: Unit,
     monitor: str,
 ) -> None:
     folder.mkdir(exist_ok=True)
+    assignment, popularity = artifacts.assignment, artifacts.popularity
     sizes = {name: assignment.sizes(name) for name in assignment.tables}
     if len(sizes) > _MOST_TABLES:
         sizes = {"all fields": np.concatenate(list(sizes.values()))}

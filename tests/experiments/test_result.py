@@ -61,7 +61,7 @@ def test_a_result_has_the_keys_of_schema_1():
     }  # fmt: skip
     assert result["schema"] == 1
     assert result["method"] == "dnis_aligned_prefix"
-    assert result["budget"] == {"share": 0.1, "parameters": 64}
+    assert result["budget"] == {"share": 0.1, "parameters": 9}
     assert result["versions"]["keras"]
     assert result["sizes"]["histogram"] == [1, 1, 2, 0, 1]
 

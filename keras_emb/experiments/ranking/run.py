@@ -2,33 +2,28 @@
 
 import csv
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_emb.compression import compact
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.model_artifacts import (
+    ModelArtifacts,
+    write_model_artifacts,
+)
 from keras_emb.experiments.plots import plot_quality, plot_sizes
 from keras_emb.experiments.ranking.config import RankingExperimentConfig
 from keras_emb.experiments.ranking.plots import plot_search
 from keras_emb.experiments.ranking.ranking_bench import RankingBench
 from keras_emb.experiments.result import (
-    SCHEMA,
+    assemble_result,
     summarize_records,
     validate_result,
 )
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.size_summary import summarize_sizes
-from keras_emb.layers import table_features
-from keras_emb.presets.provenance import git_commit, package_versions
-from keras_emb.presets.saved_vocabularies import save_vocabularies
-from keras_emb.serving import export_for_serving
 
 __all__ = ["run_ranking_experiment"]
 
@@ -101,57 +96,35 @@ def _write_artifacts(
     )
     model, assignment, _ = bench.build(unit)
     started = time.monotonic()
-    features = table_features(model)
-    sizes = {name: assignment.sizes(name) for name in assignment.tables}
-    popularity = {
-        name: interactions.popularity[features[name]] for name in sizes
+    artifacts = write_model_artifacts(
+        path,
+        model,
+        assignment,
+        vocabularies=interactions.vocabularies,
+        popularity=interactions.popularity,
+        row_order="keep",
+    )
+    seconds = {
+        stage: record["seconds"].get(stage, 0.0)
+        for stage in ("pretrain", "search", "retrain", "evaluate")
     }
-    small, compaction = compact(model, assignment)
-    save_vocabularies(path, interactions.vocabularies)
-    assignment.save(path / "sizes.npz")
-    partial = path / "partial.keras"
-    small.save(partial)
-    partial.replace(path / "model.keras")
-    shutil.rmtree(path / "saved_model", ignore_errors=True)
-    version = export_for_serving(small, path / "saved_model")
-    result = {
-        "schema": SCHEMA,
-        "experiment": config.experiment,
-        "method": unit.method,
-        "backbone": config.backbone.name,
-        "dataset": config.dataset.name,
-        "split": dict(interactions.split),
-        "seed": unit.seed,
-        "budget": {
-            "share": unit.share,
-            "parameters": assignment.num_parameters,
-        },
-        "metrics": record["metrics"],
-        "baselines": summarize_records(records),
-        "sizes": summarize_sizes(sizes, popularity),
-        "bytes": {
-            **compaction.after.as_dict(),
-            "artifact_on_disk": sum(
-                file.stat().st_size
-                for file in version.rglob("*")
-                if file.is_file()
-            ),
-        },
-        "seconds": {
-            **{
-                stage: record["seconds"].get(stage, 0.0)
-                for stage in ("pretrain", "search", "retrain", "evaluate")
-            },
-            "export": time.monotonic() - started,
-        },
-        "steps": record["steps"],
-        "tuning_trials": config.trials,
-        "versions": package_versions(),
-        "commit": git_commit(),
-    }
+    result = assemble_result(
+        config.experiment,
+        config.backbone.name,
+        config.dataset.name,
+        main=record,
+        baselines=summarize_records(records),
+        assignment=artifacts.assignment,
+        popularity=artifacts.popularity,
+        split=interactions.split,
+        num_bytes=artifacts.num_bytes,
+        seconds={**seconds, "export": time.monotonic() - started},
+        steps=record["steps"],
+        tuning_trials=config.trials,
+    )
     validate_result(result)
     _write_history(path / "history.csv", bench)
-    _draw(path / "plots", result, sizes, popularity, bench)
+    _draw(path / "plots", result, artifacts, bench)
     write_json(path / "result.json", result)
     return result
 
@@ -172,12 +145,13 @@ def _write_history(path: Path, bench: RankingBench) -> None:
 def _draw(
     folder: Path,
     result: Mapping[str, Any],
-    sizes: Mapping[str, np.ndarray],
-    popularity: Mapping[str, np.ndarray],
+    artifacts: ModelArtifacts,
     bench: RankingBench,
 ) -> None:
     folder.mkdir(exist_ok=True)
-    plot_sizes(sizes, popularity, folder / "sizes.png")
+    assignment = artifacts.assignment
+    sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    plot_sizes(sizes, artifacts.popularity, folder / "sizes.png")
     plot_quality(result, folder / "quality.png")
     if bench.searches:
         traces = {

@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.experiments.result import SCHEMA, combine, sample_std
-from keras_emb.experiments.size_summary import summarize_sizes
+from keras_emb.experiments.result import (
+    assemble_result,
+    combine,
+    sample_std,
+)
 from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.stream_unit import StreamUnit
-from keras_emb.presets.provenance import git_commit, package_versions
 
 __all__ = ["build_stream_result", "summarize_stream_records"]
 
@@ -92,32 +94,21 @@ def build_stream_result(
             config.seeds[0],
         )
     )
-    return {
-        "schema": SCHEMA,
-        "experiment": config.experiment,
-        "method": "autoemb_hard",
-        "backbone": config.backbone.name,
-        "dataset": config.stream.name,
-        "split": {
+    return assemble_result(
+        config.experiment,
+        config.backbone.name,
+        config.stream.name,
+        main=main,
+        baselines=summarize_stream_records(records),
+        assignment=assignment,
+        popularity=popularity,
+        split={
             **order,
             "pretrain_share": config.pretrain_share,
             "prequential": True,
         },
-        "seed": main["seed"],
-        "budget": {
-            "share": main["share"],
-            "parameters": assignment.num_parameters,
-        },
-        "metrics": main["metrics"],
-        "baselines": summarize_stream_records(records),
-        "sizes": summarize_sizes(
-            {name: assignment.sizes(name) for name in assignment.tables},
-            popularity,
-        ),
-        "bytes": dict(num_bytes),
-        "seconds": dict(seconds),
-        "steps": {"stream": main["steps"]},
-        "tuning_trials": 1,
-        "versions": package_versions(),
-        "commit": git_commit(),
-    }
+        num_bytes=num_bytes,
+        seconds=seconds,
+        steps={"stream": main["steps"]},
+        tuning_trials=1,
+    )

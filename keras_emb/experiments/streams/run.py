@@ -1,17 +1,17 @@
 """Running an experiment on a stream, from its data to its artifacts."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_emb.compression import compact
 from keras_emb.datasets import InteractionStream, count_popularity
 from keras_emb.experiments.json_file import read_json, write_json
+from keras_emb.experiments.model_artifacts import (
+    ModelArtifacts,
+    write_model_artifacts,
+)
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
 from keras_emb.experiments.streams.config import StreamExperimentConfig
@@ -24,9 +24,6 @@ from keras_emb.experiments.streams.plots import (
 from keras_emb.experiments.streams.result import build_stream_result
 from keras_emb.experiments.streams.stream_bench import StreamBench
 from keras_emb.experiments.streams.stream_unit import StreamUnit
-from keras_emb.layers import table_features
-from keras_emb.presets.saved_vocabularies import save_vocabularies
-from keras_emb.serving import export_for_serving
 
 __all__ = ["run_stream_experiment"]
 
@@ -98,59 +95,28 @@ def _write_artifacts(
     started = time.monotonic()
     # Rows that are free for ids to come have no id to be renumbered with.
     full = all(len(v) == v.capacity for v in stream.vocabularies.values())
-    small, compaction = compact(
-        model, assignment, row_order="fold" if full else "keep"
-    )
-    features = table_features(model)
-    orders = {
-        name: compaction.feature_orders.get(name, np.arange(v.capacity))
-        for name, v in stream.vocabularies.items()
-    }
-    sizes = {
-        name: assignment.sizes(name)[orders[features[name]]]
-        for name in assignment.tables
-    }
-    assignment = type(assignment).from_sizes(
-        sizes,
-        {name: t.output_dim for name, t in assignment.tables.items()},
-        assignment.origin,
-    )
-    counts = {
-        name: count_popularity(rows, stream.vocabularies[name].capacity)
-        for name, rows in stream.features.items()
-    }
-    popularity = {
-        name: counts[features[name]][orders[features[name]]] for name in sizes
-    }
-    save_vocabularies(
+    artifacts = write_model_artifacts(
         path,
-        {
-            name: vocabulary.vocabulary().reorder(orders[name])
-            if full
-            else vocabulary.vocabulary()
+        model,
+        assignment,
+        vocabularies={
+            name: vocabulary.vocabulary()
             for name, vocabulary in stream.vocabularies.items()
         },
+        popularity={
+            name: count_popularity(rows, stream.vocabularies[name].capacity)
+            for name, rows in stream.features.items()
+        },
+        row_order="fold" if full else "keep",
     )
-    assignment.save(path / "sizes.npz")
-    partial = path / "partial.keras"
-    small.save(partial)
-    partial.replace(path / "model.keras")
-    shutil.rmtree(path / "saved_model", ignore_errors=True)
-    version = export_for_serving(small, path / "saved_model")
-    num_bytes = {
-        **compaction.after.as_dict(),
-        "artifact_on_disk": sum(
-            file.stat().st_size for file in version.rglob("*") if file.is_file()
-        ),
-    }
     search_seconds = search.record.seconds
     result = build_stream_result(
         config,
         records,
-        assignment,
-        popularity=popularity,
+        artifacts.assignment,
+        popularity=artifacts.popularity,
         order=stream.order,
-        num_bytes=num_bytes,
+        num_bytes=artifacts.num_bytes,
         seconds={
             "pretrain": 0.0,
             "search": search_seconds,
@@ -159,7 +125,7 @@ def _write_artifacts(
             "export": time.monotonic() - started,
         },
     )
-    _draw(path / "plots", config, result, sizes, popularity)
+    _draw(path / "plots", config, result, artifacts)
     write_json(path / "result.json", result)
     return result
 
@@ -168,11 +134,12 @@ def _draw(
     folder: Path,
     config: StreamExperimentConfig,
     result: dict[str, Any],
-    sizes: dict[str, Any],
-    popularity: dict[str, Any],
+    artifacts: ModelArtifacts,
 ) -> None:
     folder.mkdir(exist_ok=True)
-    plot_sizes(sizes, popularity, folder / "sizes.png")
+    assignment = artifacts.assignment
+    sizes = {name: assignment.sizes(name) for name in assignment.tables}
+    plot_sizes(sizes, artifacts.popularity, folder / "sizes.png")
     for task in config.tasks:
         plot_along(result, task, folder / f"along_{task}.png")
         metrics = ("loss",) if task == "rating" else ("loss", "accuracy")
