@@ -3,14 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from keras_emb import zoo
-from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.experiments.dataclass_values import from_values
 from keras_emb.experiments.trials import check_trial, method_trials
+from keras_emb.experiments.yaml_config import YamlConfig
 from keras_emb.training.training_recipe import TrainingRecipe
 from keras_emb.zoo.backbones import BACKBONES
 
@@ -22,8 +19,6 @@ __all__ = [
     "ExperimentConfig",
     "ExportConfig",
     "SearchConfig",
-    "experiment_names",
-    "read_experiment",
 ]
 
 # The split of `keras_emb.datasets.load_implicit`.
@@ -148,7 +143,7 @@ class ExportConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(YamlConfig):
     """Everything that decides the outcome of an experiment.
 
     >>> config = ExperimentConfig.load("demo", ["seeds=[1]"])
@@ -283,141 +278,6 @@ class ExperimentConfig:
         if grid is None:
             grid = method_trials(method, self.tuning_trials)
         return dict(grid[number])
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ExperimentConfig":
-        """Makes a config of plain values, as `to_dict` gives them.
-
-        Args:
-            values: Nested mapping.
-
-        Returns:
-            The config.
-
-        Raises:
-            ValueError: For an unknown or missing key, or a wrong value.
-        """
-        return from_values(cls, values)
-
-    @classmethod
-    def load(
-        cls, name: str | Path, overrides: Sequence[str] = ()
-    ) -> "ExperimentConfig":
-        """Reads an experiment of the zoo, or one's own file.
-
-        Args:
-            name: Name of an experiment, or path of a YAML file.
-            overrides: `key=value`, dotted keys, values as in YAML.
-
-        Returns:
-            The config.
-
-        Raises:
-            ValueError: If there is no such experiment, the file is not YAML,
-                or a key or value is wrong.
-        """
-        return cls.from_dict(read_experiment(name, overrides))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns nested plain values; the inverse of `from_dict`."""
-        return to_values(self)
-
-    def to_yaml(self) -> str:
-        """Returns the text of a YAML file that `load` reads."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
-
-
-def experiment_names() -> list[str]:
-    """Names the experiments of the zoo.
-
-    Returns:
-        Names that `ExperimentConfig.load` takes, sorted.
-    """
-    return sorted(path.stem for path in _zoo_folder().glob("*.yaml"))
-
-
-def read_experiment(
-    name: str | Path, overrides: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Reads the plain values of an experiment of the zoo, or of a file.
-
-    >>> read_experiment("demo", ["seeds=[1]"])["seeds"]
-    [1]
-
-    Args:
-        name: Name of an experiment, or path of a YAML file.
-        overrides: `key=value`, dotted keys, values as in YAML.
-
-    Returns:
-        Nested mapping.
-
-    Raises:
-        ValueError: If there is no such experiment, the file is not YAML, or
-            an override cannot be read.
-    """
-    path = _experiment_path(str(name))
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not a YAML file: {_one_line(error)}"
-        ) from error
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"{path} must hold a mapping of keys to values. "
-            f"Received: {type(values).__name__}"
-        )
-    for override in overrides:
-        _override(values, override)
-    return values
-
-
-def _zoo_folder() -> Path:
-    return Path(str(zoo.__file__)).parent / "experiments"
-
-
-def _experiment_path(name: str) -> Path:
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise ValueError(f"There is no file {name}.")
-        return path
-    if name not in experiment_names():
-        raise ValueError(
-            f"There is no experiment {name!r}, and it is no .yaml file. "
-            f"Experiments: {', '.join(experiment_names())}."
-        )
-    return _zoo_folder() / f"{name}.yaml"
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise ValueError(
-            "An override must read key=value, with dots between nested keys. "
-            f"Received: {override!r}"
-        )
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(
-            f"The value of an override must be YAML: {_one_line(error)}. "
-            f"Received: {override!r}"
-        ) from error
-    inner = values
-    for part in parts[:-1]:
-        below = inner.setdefault(part, {})
-        if not isinstance(below, dict):
-            raise ValueError(
-                f"`{part}` is no group of keys. Received: {override!r}"
-            )
-        inner = below
-    inner[parts[-1]] = value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _check(config: Any, place: str, name: str, holds: bool) -> None:

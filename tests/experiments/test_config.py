@@ -7,8 +7,8 @@ from keras_emb.experiments.config import (
     METHODS,
     DatasetConfig,
     ExperimentConfig,
-    experiment_names,
 )
+from keras_emb.experiments.experiment_file import experiment_names
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.zoo.backbones import BACKBONES
 

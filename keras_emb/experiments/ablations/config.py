@@ -1,24 +1,20 @@
 """What an ablation is: an experiment, and what is changed in it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
-
-import yaml
 
 from keras_emb.experiments.config import (
     METHODS,
     ExperimentConfig,
-    read_experiment,
 )
-from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.experiments.yaml_config import YamlConfig
 
 __all__ = ["AblationConfig"]
 
 
 @dataclasses.dataclass(frozen=True)
-class AblationConfig:
+class AblationConfig(YamlConfig):
     """Everything that decides the outcome of an ablation.
 
     Args:
@@ -82,35 +78,3 @@ class AblationConfig:
                 *self.variants[label],
             ],
         )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "AblationConfig":
-        """Makes a config of plain values, as `to_dict` gives them.
-
-        Args:
-            values: Nested mapping.
-
-        Raises:
-            ValueError: For an unknown or missing key, or a wrong value.
-        """
-        return from_values(cls, values)
-
-    @classmethod
-    def load(
-        cls, name: str | Path, overrides: Sequence[str] = ()
-    ) -> "AblationConfig":
-        """Reads an experiment of the zoo, or one's own file.
-
-        Args:
-            name: Name of an experiment, or path of a YAML file.
-            overrides: `key=value`, dotted keys, values as in YAML.
-        """
-        return cls.from_dict(read_experiment(name, overrides))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns nested plain values; the inverse of `from_dict`."""
-        return to_values(self)
-
-    def to_yaml(self) -> str:
-        """Returns the text of a YAML file that `load` reads."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)

@@ -1,20 +1,15 @@
 """What a ranking experiment is: everything that decides its outcome."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import yaml
+from collections.abc import Mapping
 
 from keras_emb.experiments.config import (
     BackboneConfig,
     DatasetConfig,
     ExportConfig,
-    read_experiment,
 )
-from keras_emb.experiments.dataclass_values import from_values, to_values
 from keras_emb.experiments.ranking.trials import ranking_trials
+from keras_emb.experiments.yaml_config import YamlConfig
 from keras_emb.search.ciess import Exploration, Td3Settings
 from keras_emb.training import PairwiseRecipe
 
@@ -80,7 +75,7 @@ class CiessConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class RankingExperimentConfig:
+class RankingExperimentConfig(YamlConfig):
     """Everything that decides the outcome of a ranking experiment.
 
     Args:
@@ -184,35 +179,3 @@ class RankingExperimentConfig:
                 "`export` must name one of `methods` and one of `shares`. "
                 f"Received: export={self.export}"
             )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "RankingExperimentConfig":
-        """Makes a config of plain values, as `to_dict` gives them.
-
-        Args:
-            values: Nested mapping.
-
-        Raises:
-            ValueError: For an unknown or missing key, or a wrong value.
-        """
-        return from_values(cls, values)
-
-    @classmethod
-    def load(
-        cls, name: str | Path, overrides: Sequence[str] = ()
-    ) -> "RankingExperimentConfig":
-        """Reads an experiment of the zoo, or one's own file.
-
-        Args:
-            name: Name of an experiment, or path of a YAML file.
-            overrides: `key=value`, dotted keys, values as in YAML.
-        """
-        return cls.from_dict(read_experiment(name, overrides))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns nested plain values; the inverse of `from_dict`."""
-        return to_values(self)
-
-    def to_yaml(self) -> str:
-        """Returns the text of a YAML file that `load` reads."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)

@@ -1,14 +1,11 @@
 """What an experiment on a stream is: everything that decides its outcome."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from keras_emb.experiments.config import BackboneConfig, read_experiment
-from keras_emb.experiments.dataclass_values import from_values, to_values
+from keras_emb.experiments.config import BackboneConfig
+from keras_emb.experiments.yaml_config import YamlConfig
 
 __all__ = [
     "STREAM_METHODS",
@@ -62,7 +59,7 @@ class StreamExportConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamExperimentConfig:
+class StreamExperimentConfig(YamlConfig):
     """Everything that decides the outcome of an experiment on a stream.
 
     Args:
@@ -177,35 +174,3 @@ class StreamExperimentConfig:
         """
         batches = length // self.batch_size
         return batches, max(1, round(batches * self.pretrain_share))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "StreamExperimentConfig":
-        """Makes a config of plain values, as `to_dict` gives them.
-
-        Args:
-            values: Nested mapping.
-
-        Raises:
-            ValueError: For an unknown or missing key, or a wrong value.
-        """
-        return from_values(cls, values)
-
-    @classmethod
-    def load(
-        cls, name: str | Path, overrides: Sequence[str] = ()
-    ) -> "StreamExperimentConfig":
-        """Reads an experiment of the zoo, or one's own file.
-
-        Args:
-            name: Name of an experiment, or path of a YAML file.
-            overrides: `key=value`, dotted keys, values as in YAML.
-        """
-        return cls.from_dict(read_experiment(name, overrides))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns nested plain values; the inverse of `from_dict`."""
-        return to_values(self)
-
-    def to_yaml(self) -> str:
-        """Returns the text of a YAML file that `load` reads."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
