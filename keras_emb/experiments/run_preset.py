@@ -111,7 +111,7 @@ def preset_of_run(
     model = EmbeddingSizeModel(
         saved.model, saved.vocabularies, saved.assignment, metadata
     )
-    model.save_to_preset(preset)
+    model.save_to_preset(preset_folder(preset))
     return model
 
 

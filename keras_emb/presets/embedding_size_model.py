@@ -40,7 +40,6 @@ from keras_emb.presets.stored_model import (
 from keras_emb.zoo.presets import (
     METADATA_FILE,
     find_preset,
-    preset_folder,
     preset_names,
 )
 
@@ -169,14 +168,13 @@ class EmbeddingSizeModel:
         name is replaced.
 
         Args:
-            preset_dir: Folder to write; a bare name is written among the
-                presets of the library.
+            preset_dir: Folder to write.
 
         Raises:
             ValueError: If something else stands there, or the metadata are
                 no plain values.
         """
-        final = preset_folder(preset_dir)
+        final = Path(preset_dir)
         memory = memory_report(self.model)
         metadata = {
             **_plain(self.metadata),

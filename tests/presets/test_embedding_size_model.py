@@ -257,6 +257,15 @@ def test_a_preset_comes_back_as_it_was(models, name, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
+def test_a_bare_name_is_a_folder_where_one_stands(
+    models, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    models["neumf"].save_to_preset("mine")
+    assert (tmp_path / "mine" / "metadata.json").is_file()
+    assert EmbeddingSizeModel.from_preset("mine").metadata["name"] == "mine"
+
+
 def test_the_card_says_what_is_on_disk(preset):
     metadata = json.loads((preset / "metadata.json").read_text())
     card = (preset / "README.md").read_text()
