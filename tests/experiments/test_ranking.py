@@ -224,6 +224,27 @@ def test_what_came_before_a_training_is_counted(run):
     assert before("ciess") == before("ciess_aligned") == {"pretrain", "search"}
 
 
+def test_only_what_validation_chose_is_tested(tmp_path):
+    config = load_experiment(
+        NAME,
+        [*SETTINGS, "methods=[uniform]", "export.method=uniform"],
+    )
+    data = load_interactions(config.dataset)
+    records = RankingBench(config, data, tmp_path, print).run()
+    trials = {}
+    for path in (tmp_path / "units").glob("uniform_*seed0*.json"):
+        record = json.loads(path.read_text())
+        trials[record["trial"]["width"]] = record["metrics"]
+    assert len(trials) == 2
+    chosen = records[0]["trial"]["width"]
+    (lost,) = (m for width, m in trials.items() if width != chosen)
+    assert set(lost) == {"validation"}
+    assert set(trials[chosen]) == {"validation", "test"}
+    assert set(records[1]["metrics"]) == {"validation", "test"}
+    again = RankingBench(config, data, tmp_path, print).run()
+    assert again == records
+
+
 def test_a_share_that_pep_does_not_reach_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(ranking_bench, "_PEP_STEPS", 10)
     config = load_experiment(

@@ -114,6 +114,7 @@ class RankingBench:
 
         Each method and share tries its settings, draws or candidates at the
         first seed; validation chooses, and the other seeds repeat the choice.
+        Only what is chosen is tested.
 
         Returns:
             The records of what was chosen, one a method, share and seed.
@@ -123,7 +124,7 @@ class RankingBench:
             for method, share in self._cells():
                 first = seed == self.first_seed
                 trials = (
-                    range(self._config.trials)
+                    list(range(self._config.trials))
                     if first
                     else [self._chosen[method, share]]
                 )
@@ -133,7 +134,8 @@ class RankingBench:
                     if not self._is_possible(unit):
                         self._report(f"{unit.name}: no mask is so small")
                         continue
-                    found.append((self.record(unit), trial))
+                    record = self.record(unit, tested=len(trials) == 1)
+                    found.append((record, trial))
                     quality = _quality(found[-1][0])
                     self._report(
                         f"{method} {share:g} seed {seed} trial {trial}: "
@@ -145,9 +147,9 @@ class RankingBench:
                         "it out of `methods`, or try more `trials`. "
                         f"Received: trials={self._config.trials}"
                     )
-                record, trial = max(found, key=lambda one: _quality(one[0]))
+                _, trial = max(found, key=lambda one: _quality(one[0]))
                 self._chosen[method, share] = trial
-                records.append(record)
+                records.append(self.record(Unit(method, share, seed, trial)))
         return records
 
     def chosen(self, method: str, share: float) -> Unit:
@@ -155,23 +157,42 @@ class RankingBench:
         share = 1.0 if method == "dense" else share
         return Unit(method, share, self.first_seed, self._chosen[method, share])
 
-    def record(self, unit: Unit) -> dict[str, Any]:
-        """The figures of one unit, from its file if it has been done."""
+    def record(self, unit: Unit, *, tested: bool = True) -> dict[str, Any]:
+        """The figures of one unit, from its file as far as it has them.
+
+        Args:
+            unit: What to train and measure.
+            tested: Whether the test part is measured besides validation.
+        """
         path = self._record_path(unit)
-        if path.exists():
-            return dict(read_json(path))
+        record = dict(read_json(path)) if path.exists() else None
+        parts = ("validation", "test") if tested else ("validation",)
+        if record is not None and set(parts) <= set(record["metrics"]):
+            return record
         model, assignment, training = self.build(unit)
-        started = time.monotonic()
-        metrics = {
-            part: dict(ranking(model).metrics)
-            for part, ranking in self._rankings.items()
-        }
+        record = record or self._untested(unit, model, assignment, training)
+        for part in parts:
+            if part not in record["metrics"]:
+                started = time.monotonic()
+                metrics = self._rankings[part](model).metrics
+                record["metrics"][part] = dict(metrics)
+                record["seconds"]["evaluate"] += time.monotonic() - started
+        write_json(path, record)
+        return record
+
+    def _untested(
+        self,
+        unit: Unit,
+        model: keras.Model,
+        assignment: SizeAssignment,
+        training: TrainingRecord,
+    ) -> dict[str, Any]:
         after = compact(model, assignment)[1].after
-        record = {
+        return {
             "method": unit.method,
             "share": unit.share,
             "seed": unit.seed,
-            "metrics": metrics,
+            "metrics": {},
             "parameters": assignment.num_parameters,
             "bytes": {
                 "values": after.values,
@@ -183,13 +204,11 @@ class RankingBench:
             "seconds": {
                 **self._preparation_seconds(unit),
                 "retrain": training.seconds,
-                "evaluate": time.monotonic() - started,
+                "evaluate": 0.0,
             },
             "steps": {"retrain": training.steps, "best": training.best["step"]},
             "trial": self._trial(unit),
         }
-        write_json(path, record)
-        return record
 
     def build(
         self, unit: Unit
