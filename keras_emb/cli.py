@@ -224,8 +224,7 @@ def list_(what: Listed) -> None:
 
         lines = available()
     else:
-        from keras_emb.experiments.config import METHODS
-        from keras_emb.experiments.experiment_file import experiment_names
+        from keras_emb.experiments.configs import METHODS, experiment_names
         from keras_emb.experiments.ranking import RANKING_METHODS
         from keras_emb.experiments.streams import STREAM_METHODS
 

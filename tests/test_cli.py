@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 from keras_emb import cli
 from keras_emb.experiments import any_experiment
-from keras_emb.experiments.config import METHODS
+from keras_emb.experiments.configs import METHODS
 from keras_emb.experiments.streams import STREAM_METHODS
 from keras_emb.search.ciess import AgentError
 from tests.experiments.test_result import make_result

@@ -1,7 +1,10 @@
 """Experiments: configs, results, pictures, the folder of a run."""
 
-from keras_emb.experiments.config import METHODS, ExperimentConfig
-from keras_emb.experiments.experiment_file import experiment_names
+from keras_emb.experiments.configs import (
+    METHODS,
+    ExperimentConfig,
+    experiment_names,
+)
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import (

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_emb.experiments.ablations import AblationConfig, run_ablation
-from keras_emb.experiments.config import ExperimentConfig
-from keras_emb.experiments.experiment_file import read_experiment
+from keras_emb.experiments.configs import ExperimentConfig, read_experiment
 from keras_emb.experiments.ranking import (
     RankingExperimentConfig,
     run_ranking_experiment,

@@ -6,7 +6,7 @@ import keras
 
 from keras_emb.datasets import Interactions
 from keras_emb.datasets.click_rows import VALUE_SUFFIX
-from keras_emb.experiments.config import BackboneConfig
+from keras_emb.experiments.configs import BackboneConfig
 from keras_emb.layers import BipartiteGraph, table_features
 from keras_emb.training import OBJECTIVES
 from keras_emb.zoo.backbones import BACKBONES, Backbone, FieldBackbone

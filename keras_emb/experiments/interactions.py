@@ -3,7 +3,7 @@
 import inspect
 
 from keras_emb.datasets import Interactions, load, load_implicit
-from keras_emb.experiments.config import IMPLICIT_SPLIT, DatasetConfig
+from keras_emb.experiments.configs import IMPLICIT_SPLIT, DatasetConfig
 
 __all__ = ["load_interactions"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.size_summary import summarize_sizes
 from keras_emb.presets.provenance import git_commit, package_versions
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import row_order
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.model_artifacts import (

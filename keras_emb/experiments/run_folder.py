@@ -42,7 +42,7 @@ class RunFolder:
     ends.
 
     >>> import tempfile
-    >>> from keras_emb.experiments.config import ExperimentConfig
+    >>> from keras_emb.experiments.configs import ExperimentConfig
     >>> out = Path(tempfile.mkdtemp()) / "run"
     >>> with RunFolder(out, ExperimentConfig.load("demo")) as folder:
     ...     _ = (folder.path / "notes.txt").write_text("done")

@@ -20,7 +20,7 @@ from keras_emb.experiments.any_experiment import (
     AnyExperimentConfig,
     load_experiment,
 )
-from keras_emb.experiments.experiment_file import experiment_names
+from keras_emb.experiments.configs import experiment_names
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.streams import StreamExperimentConfig

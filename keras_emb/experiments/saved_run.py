@@ -17,7 +17,7 @@ from keras_emb.experiments.any_experiment import (
     load_experiment,
     make_experiment,
 )
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.ranking import RankingExperimentConfig

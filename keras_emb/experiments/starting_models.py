@@ -11,7 +11,7 @@ import numpy as np
 from keras_emb.compression import align
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import build_backbone
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.layers import table_counts
 from keras_emb.search import DNIS, AutoDim
 from keras_emb.search.dnis.blocks import decade_sizes

@@ -16,7 +16,7 @@ from keras_emb.compression import (
     known_usages,
 )
 from keras_emb.datasets import Interactions
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.measure import measure_bytes, measure_quality
 from keras_emb.experiments.starting_models import StartingModels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_emb.datasets import Clicks, Interactions
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.run import run_experiment
 from keras_emb.experiments.saved_run import SavedRun
 from keras_emb.experiments.unit import Unit

@@ -13,7 +13,7 @@ from keras_emb.cli import app
 from keras_emb.compression import SizeAssignment
 from keras_emb.evaluation import FullRanking
 from keras_emb.experiments.any_experiment import load_experiment
-from keras_emb.experiments.experiment_file import experiment_names
+from keras_emb.experiments.configs import experiment_names
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.ranking import (
     RankingExperimentConfig,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_emb.compression import SizeAssignment
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.result import (
     build_result,

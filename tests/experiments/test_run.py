@@ -15,7 +15,7 @@ from keras_emb.experiments.saved_run import SavedRun
 _SCRIPT = """
 import sys
 from pathlib import Path
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.run import run_experiment
 
 config = ExperimentConfig.load("demo", [

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.run_folder import RunFolder
 
 CONFIG = ExperimentConfig.load("demo")

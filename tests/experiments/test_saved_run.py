@@ -3,7 +3,7 @@ import pytest
 
 from keras_emb.compression import SizeAssignment
 from keras_emb.evaluation import Predictor, rating_metrics
-from keras_emb.experiments.config import ExperimentConfig
+from keras_emb.experiments.configs import ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import write_json
 from keras_emb.experiments.result import build_result

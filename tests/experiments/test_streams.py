@@ -16,8 +16,7 @@ from keras_emb.experiments.any_experiment import (
     load_experiment,
     run_any_experiment,
 )
-from keras_emb.experiments.config import ExperimentConfig
-from keras_emb.experiments.experiment_file import experiment_names
+from keras_emb.experiments.configs import ExperimentConfig, experiment_names
 from keras_emb.experiments.ranking import RankingExperimentConfig
 from keras_emb.experiments.report import write_report
 from keras_emb.experiments.result import validate_result

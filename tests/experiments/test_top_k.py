@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_emb.experiments.config import DatasetConfig, ExperimentConfig
+from keras_emb.experiments.configs import DatasetConfig, ExperimentConfig
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.experiments.json_file import read_json
 from keras_emb.experiments.report import write_report

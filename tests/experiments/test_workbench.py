@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_emb.datasets import Interactions, synthetic
-from keras_emb.experiments.config import ExperimentConfig, ExportConfig
+from keras_emb.experiments.configs import ExperimentConfig, ExportConfig
 from keras_emb.experiments.trials import method_trials
 from keras_emb.experiments.unit import Unit
 from keras_emb.experiments.workbench import Workbench

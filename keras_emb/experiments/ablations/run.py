@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_emb.experiments.ablations.config import AblationConfig
+from keras_emb.experiments.ablations.ablation_config import AblationConfig
 from keras_emb.experiments.json_file import read_json, write_json
 from keras_emb.experiments.plots import plot_quality
 from keras_emb.experiments.result import validate_result

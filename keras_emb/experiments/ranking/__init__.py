@@ -1,6 +1,6 @@
 """Experiments on ranking whole catalogues."""
 
-from keras_emb.experiments.ranking.config import (
+from keras_emb.experiments.ranking.ranking_experiment_config import (
     RANKING_METHODS,
     RankingExperimentConfig,
 )

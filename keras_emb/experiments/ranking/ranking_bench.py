@@ -14,7 +14,9 @@ from keras_emb.compression import Budget, SizeAssignment, compact
 from keras_emb.datasets import Interactions
 from keras_emb.evaluation import FullRanking
 from keras_emb.experiments.json_file import read_json, write_json
-from keras_emb.experiments.ranking.config import RankingExperimentConfig
+from keras_emb.experiments.ranking.ranking_experiment_config import (
+    RankingExperimentConfig,
+)
 from keras_emb.experiments.ranking.ranking_models import RankingModels
 from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.experiments.unit import Unit

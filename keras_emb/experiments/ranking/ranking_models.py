@@ -11,7 +11,9 @@ from keras_emb.compression import align
 from keras_emb.datasets import Interactions
 from keras_emb.experiments.backbones import build_ranking_backbone
 from keras_emb.experiments.json_file import write_json
-from keras_emb.experiments.ranking.config import RankingExperimentConfig
+from keras_emb.experiments.ranking.ranking_experiment_config import (
+    RankingExperimentConfig,
+)
 from keras_emb.search.ciess import SizedRecommender
 from keras_emb.training import PairwiseRecipe
 

@@ -15,9 +15,11 @@ from keras_emb.experiments.model_artifacts import (
     write_model_artifacts,
 )
 from keras_emb.experiments.plots import plot_quality, plot_sizes
-from keras_emb.experiments.ranking.config import RankingExperimentConfig
 from keras_emb.experiments.ranking.plots import plot_search
 from keras_emb.experiments.ranking.ranking_bench import RankingBench
+from keras_emb.experiments.ranking.ranking_experiment_config import (
+    RankingExperimentConfig,
+)
 from keras_emb.experiments.result import (
     assemble_result,
     summarize_records,

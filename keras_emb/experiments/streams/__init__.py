@@ -1,10 +1,10 @@
 """Experiments on streams: AutoEmb and what it is compared with."""
 
-from keras_emb.experiments.streams.config import (
+from keras_emb.experiments.streams.run import run_stream_experiment
+from keras_emb.experiments.streams.stream_experiment_config import (
     STREAM_METHODS,
     StreamExperimentConfig,
 )
-from keras_emb.experiments.streams.run import run_stream_experiment
 
 __all__ = [
     "STREAM_METHODS",

@@ -1,7 +1,7 @@
 """The data of an experiment on a stream."""
 
 from keras_emb.datasets import InteractionStream, load_stream
-from keras_emb.experiments.streams.config import StreamConfig
+from keras_emb.experiments.streams.stream_config import StreamConfig
 
 __all__ = ["open_stream"]
 

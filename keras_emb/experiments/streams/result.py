@@ -12,7 +12,9 @@ from keras_emb.experiments.result import (
     combine,
     sample_std,
 )
-from keras_emb.experiments.streams.config import StreamExperimentConfig
+from keras_emb.experiments.streams.stream_experiment_config import (
+    StreamExperimentConfig,
+)
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 
 __all__ = ["build_stream_result", "summarize_stream_records"]

@@ -14,7 +14,6 @@ from keras_emb.experiments.model_artifacts import (
 )
 from keras_emb.experiments.plots import plot_sizes
 from keras_emb.experiments.run_folder import RunFolder
-from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.open_stream import open_stream
 from keras_emb.experiments.streams.plots import (
     plot_along,
@@ -23,6 +22,9 @@ from keras_emb.experiments.streams.plots import (
 )
 from keras_emb.experiments.streams.result import build_stream_result
 from keras_emb.experiments.streams.stream_bench import StreamBench
+from keras_emb.experiments.streams.stream_experiment_config import (
+    StreamExperimentConfig,
+)
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 
 __all__ = ["run_stream_experiment"]

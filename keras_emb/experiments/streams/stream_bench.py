@@ -11,10 +11,12 @@ import numpy as np
 from keras_emb.compression import SizeAssignment, memory_report
 from keras_emb.datasets import InteractionStream, task_labels
 from keras_emb.experiments.json_file import read_json, write_json
-from keras_emb.experiments.streams.config import StreamExperimentConfig
 from keras_emb.experiments.streams.scores import (
     score_stream,
     weights_by_popularity,
+)
+from keras_emb.experiments.streams.stream_experiment_config import (
+    StreamExperimentConfig,
 )
 from keras_emb.experiments.streams.stream_unit import StreamUnit
 from keras_emb.layers import DenseEmbedding, find_tables

@@ -4,15 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_emb.experiments.config import BackboneConfig
-from keras_emb.experiments.yaml_config import YamlConfig
+from keras_emb.experiments.configs import BackboneConfig, YamlConfig
+from keras_emb.experiments.streams.stream_config import StreamConfig
+from keras_emb.experiments.streams.stream_export_config import (
+    StreamExportConfig,
+)
 
-__all__ = [
-    "STREAM_METHODS",
-    "StreamConfig",
-    "StreamExperimentConfig",
-    "StreamExportConfig",
-]
+__all__ = ["STREAM_METHODS", "StreamExperimentConfig"]
 
 STREAM_METHODS: Mapping[str, str] = {
     "fixed": "one width for all ids: each candidate's, and of equal bytes",
@@ -25,37 +23,6 @@ STREAM_METHODS: Mapping[str, str] = {
     "autoemb_hard": "one size an id from AutoEmb's controllers, compact",
 }
 _TASKS = ("binary", "multiclass", "rating")
-
-
-@dataclasses.dataclass(frozen=True)
-class StreamConfig:
-    """Which ratings, and in which order they come.
-
-    Args:
-        name: Name of a data set that `keras_emb.datasets.load` knows.
-        order: `"chronological"` or `"permuted"`.
-        seed: Seed of the permutation. The experiment's seeds do not touch
-            it.
-        options: Further arguments of `keras_emb.datasets.load_stream`.
-    """
-
-    name: str
-    order: str = "chronological"
-    seed: int = 0
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class StreamExportConfig:
-    """Which of the compact models becomes the artifact.
-
-    Args:
-        task: One of the experiment's tasks.
-        share: One of the experiment's shares.
-    """
-
-    task: str
-    share: float
 
 
 @dataclasses.dataclass(frozen=True)

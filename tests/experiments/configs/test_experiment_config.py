@@ -3,12 +3,12 @@ import dataclasses
 import pytest
 
 from keras_emb.experiments.any_experiment import load_experiment
-from keras_emb.experiments.config import (
+from keras_emb.experiments.configs import (
     METHODS,
     DatasetConfig,
     ExperimentConfig,
+    experiment_names,
 )
-from keras_emb.experiments.experiment_file import experiment_names
 from keras_emb.experiments.interactions import load_interactions
 from keras_emb.zoo.backbones import BACKBONES
 

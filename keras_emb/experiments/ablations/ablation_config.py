@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from keras_emb.experiments.config import (
+from keras_emb.experiments.configs import (
     METHODS,
     ExperimentConfig,
+    YamlConfig,
 )
-from keras_emb.experiments.yaml_config import YamlConfig
 
 __all__ = ["AblationConfig"]
 

@@ -6,8 +6,11 @@ from typing import Any, Self
 
 import yaml
 
-from keras_emb.experiments.dataclass_values import from_values, to_values
-from keras_emb.experiments.experiment_file import read_experiment
+from keras_emb.experiments.configs.dataclass_values import (
+    from_values,
+    to_values,
+)
+from keras_emb.experiments.configs.experiment_file import read_experiment
 
 __all__ = ["YamlConfig"]
 

@@ -5,21 +5,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from keras_emb.experiments.dataclass_values import from_values
+from keras_emb.experiments.configs.backbone_config import BackboneConfig
+from keras_emb.experiments.configs.dataclass_values import from_values
+from keras_emb.experiments.configs.dataset_config import DatasetConfig
+from keras_emb.experiments.configs.export_config import ExportConfig
+from keras_emb.experiments.configs.search_config import SearchConfig
+from keras_emb.experiments.configs.yaml_config import YamlConfig
 from keras_emb.experiments.trials import check_trial, method_trials
-from keras_emb.experiments.yaml_config import YamlConfig
 from keras_emb.training.training_recipe import TrainingRecipe
-from keras_emb.zoo.backbones import BACKBONES
 
-__all__ = [
-    "IMPLICIT_SPLIT",
-    "METHODS",
-    "BackboneConfig",
-    "DatasetConfig",
-    "ExperimentConfig",
-    "ExportConfig",
-    "SearchConfig",
-]
+__all__ = ["IMPLICIT_SPLIT", "METHODS", "ExperimentConfig"]
 
 # The split of `keras_emb.datasets.load_implicit`.
 IMPLICIT_SPLIT = "implicit_leave_one_out"
@@ -37,109 +32,6 @@ METHODS: Mapping[str, str] = {
     "dnis_aligned_mask": "DNIS, aligned before pruning to a mask",
     "dnis_aligned_prefix": "DNIS, aligned before cutting each row's end",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneConfig:
-    """Which model scores a pair.
-
-    Args:
-        name: Name of a backbone in `keras_emb.zoo.backbones`.
-        embedding_dim: Full width of a row.
-        options: Further arguments of the backbone's `from_sizes`.
-    """
-
-    name: str
-    embedding_dim: int = 64
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check(self, "backbone", "embedding_dim", self.embedding_dim >= 1)
-        if self.name not in BACKBONES:
-            raise ValueError(
-                f"`backbone.name` must be one of {', '.join(BACKBONES)}. "
-                f"Received: backbone.name={self.name!r}"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetConfig:
-    """Which ratings, and how they are split.
-
-    Args:
-        name: Name of a data set that `keras_emb.datasets.load` knows.
-        split: Name of the split.
-        shares: Shares of train, validation and test; the split's own if
-            `None`.
-        seed: Seed of the split. The experiment's seeds do not touch it.
-        options: Further arguments of `load`.
-    """
-
-    name: str
-    split: str = "random"
-    shares: tuple[float, ...] | None = None
-    seed: int = 0
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchConfig:
-    """Settings of the DNIS search.
-
-    Args:
-        num_blocks: Popularity blocks.
-        blocks: `"equal"`: they hold equal counts of rows; `"decades"`: a
-            block for every power of ten of the popularity, however many.
-        search_epochs: Most epochs of the search.
-        selection_learning_rate: Rate of the selection's gradient descent.
-        l1: Weight of the selection's absolute sum in the outer loss.
-        normalize_gradient: Divide a block's gradient by its mean size.
-        hypergradient: `"first_order"` or `"unrolled"`.
-        trainable: `"all"` weights train in the search, or the `"tables"`
-            only, as in the reference code.
-    """
-
-    num_blocks: int = 10
-    blocks: Literal["equal", "decades"] = "equal"
-    search_epochs: int = 50
-    selection_learning_rate: float = 1e-2
-    l1: float = 0.0
-    normalize_gradient: bool = True
-    hypergradient: str = "first_order"
-    trainable: str = "all"
-
-    def __post_init__(self) -> None:
-        _check(self, "search", "num_blocks", self.num_blocks >= 1)
-        _check(self, "search", "search_epochs", self.search_epochs >= 0)
-        _check(
-            self,
-            "search",
-            "selection_learning_rate",
-            self.selection_learning_rate > 0,
-        )
-        _check(self, "search", "l1", self.l1 >= 0)
-        for name, allowed in (
-            ("hypergradient", ("first_order", "unrolled")),
-            ("trainable", ("all", "tables")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"`search.{name}` must be one of {', '.join(allowed)}. "
-                    f"Received: search.{name}={getattr(self, name)!r}"
-                )
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportConfig:
-    """Which of the models trained becomes the artifact.
-
-    Args:
-        method: One of the experiment's methods.
-        share: One of the experiment's shares; without meaning for `"dense"`.
-    """
-
-    method: str
-    share: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,11 +170,3 @@ class ExperimentConfig(YamlConfig):
         if grid is None:
             grid = method_trials(method, self.tuning_trials)
         return dict(grid[number])
-
-
-def _check(config: Any, place: str, name: str, holds: bool) -> None:
-    if not holds:
-        raise ValueError(
-            f"`{place}.{name}` is out of range. "
-            f"Received: {place}.{name}={getattr(config, name)}"
-        )
