@@ -37,7 +37,7 @@ from keras_emb.layers.soft_threshold_embedding import (
     soft_threshold,
 )
 from keras_emb.layers.table_counts import table_counts
-from keras_emb.layers.table_usage import (
+from keras_emb.layers.usages import (
     DotProduct,
     IntoDense,
     SharedSpace,

@@ -1,10 +1,6 @@
 """Training loops, recipes and checkpoints."""
 
-from keras_emb.training.batches import (
-    Batches,
-    PairedBatches,
-    ShuffledBatches,
-)
+from keras_emb.training.batches import Batches
 from keras_emb.training.bpr_loss import BPRLoss
 from keras_emb.training.callback_list import callback_list
 from keras_emb.training.checkpoint import Checkpoint
@@ -14,6 +10,7 @@ from keras_emb.training.implicit_batches import ImplicitBatches
 from keras_emb.training.implicit_objective import ImplicitObjective
 from keras_emb.training.objective import Objective
 from keras_emb.training.objectives import OBJECTIVES
+from keras_emb.training.paired_batches import PairedBatches
 from keras_emb.training.pairwise_model import PairwiseModel
 from keras_emb.training.pairwise_recipe import PairwiseRecipe
 from keras_emb.training.pairwise_trainer import PairwiseTrainer
@@ -24,6 +21,7 @@ from keras_emb.training.retrain import (
     prune_gradually,
     retrain,
 )
+from keras_emb.training.shuffled_batches import ShuffledBatches
 from keras_emb.training.step_runner import StepRunner
 from keras_emb.training.stream_batches import StreamBatches
 from keras_emb.training.stream_runner import StreamRunner

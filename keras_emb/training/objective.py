@@ -10,7 +10,8 @@ import numpy as np
 from keras_emb.datasets import Examples, Interactions
 from keras_emb.evaluation.predict import Predictor
 from keras_emb.evaluation.rating_metrics import rating_metrics
-from keras_emb.training.batches import Batches, ShuffledBatches
+from keras_emb.training.batches import Batches
+from keras_emb.training.shuffled_batches import ShuffledBatches
 
 __all__ = ["Objective"]
 

@@ -4,13 +4,10 @@ import pytest
 import tensorflow as tf
 
 from keras_emb.layers import DenseEmbedding
-from keras_emb.zoo.backbones.graph_parts import (
-    AllRows,
-    PairDotProduct,
-    SquaredNorms,
-    all_rows,
-)
+from keras_emb.zoo.backbones.all_rows import AllRows, all_rows
 from keras_emb.zoo.backbones.ngcf import NeighbourInteraction
+from keras_emb.zoo.backbones.pair_dot_product import PairDotProduct
+from keras_emb.zoo.backbones.squared_norms import SquaredNorms
 from tests.testing import run_layer_test
 
 # Pairs in no order, some of them twice, some rows in none.

@@ -96,7 +96,7 @@ class Backbone(keras.Model):
         return keras.ops.matmul(users, keras.ops.transpose(items))
 
     def usages(self) -> list[Any]:
-        """How the tables are used, see `keras_emb.layers.table_usage`."""
+        """How the tables are used, see `keras_emb.layers.usages`."""
         return []
 
     def with_tables(self, tables: Mapping[str, Any]) -> Self:

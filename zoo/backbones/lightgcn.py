@@ -6,13 +6,11 @@ from typing import Any, ClassVar, Self
 import keras
 
 from keras_emb.layers import BipartiteGraph, GraphPropagation, SharedSpace
+from keras_emb.zoo.backbones.all_rows import all_rows
 from keras_emb.zoo.backbones.backbone import Backbone
-from keras_emb.zoo.backbones.graph_parts import (
-    PairDotProduct,
-    all_rows,
-    squared_norms,
-)
+from keras_emb.zoo.backbones.pair_dot_product import PairDotProduct
 from keras_emb.zoo.backbones.parts import user_item_inputs, user_item_tables
+from keras_emb.zoo.backbones.squared_norms import squared_norms
 
 __all__ = ["LightGCN"]
 
