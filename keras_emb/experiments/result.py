@@ -103,7 +103,7 @@ def build_result(
         validate_record(record, _METRICS[config.task])
     seed = config.seeds[0]
     main = _find(records, config, seed)
-    result = assemble_result(
+    return assemble_result(
         config.experiment,
         config.backbone.name,
         config.dataset.name,
@@ -117,8 +117,6 @@ def build_result(
         steps=main["steps"],
         tuning_trials=config.tuning_trials,
     )
-    validate_result(result)
-    return result
 
 
 def assemble_result(
@@ -151,9 +149,12 @@ def assemble_result(
         seconds: By stage.
         steps: By stage.
         tuning_trials: Trials of each method.
+
+    Raises:
+        ValueError: If the result would not follow schema 1.
     """
     sizes = {name: assignment.sizes(name) for name in assignment.tables}
-    return {
+    result = {
         "schema": SCHEMA,
         "experiment": experiment,
         "method": main["method"],
@@ -175,6 +176,8 @@ def assemble_result(
         "versions": package_versions(),
         "commit": git_commit(),
     }
+    validate_result(result)
+    return result
 
 
 def summarize_records(records: Iterable[Record]) -> dict[str, Any]:
@@ -221,7 +224,7 @@ def collect_records(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def merge_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Joins runs of one experiment that differ in their seeds.
+    """Joins runs of one experiment that share no unit of work.
 
     Args:
         results: At least one result.

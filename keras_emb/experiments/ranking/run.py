@@ -23,7 +23,6 @@ from keras_emb.experiments.ranking.ranking_experiment_config import (
 from keras_emb.experiments.result import (
     assemble_result,
     summarize_records,
-    validate_result,
 )
 from keras_emb.experiments.run_folder import RunFolder
 
@@ -124,7 +123,6 @@ def _write_artifacts(
         steps=record["steps"],
         tuning_trials=config.trials,
     )
-    validate_result(result)
     _write_history(path / "history.csv", bench)
     _draw(path / "plots", result, artifacts, bench)
     write_json(path / "result.json", result)
