@@ -98,10 +98,11 @@ class MaskedEmbedding(DenseEmbedding):
             or sizes.min() < 0
             or sizes.max() > self.output_dim
         ):
+            found = f"{sizes.min()} to {sizes.max()}" if sizes.size else "none"
             raise ValueError(
                 f"`sizes` must be {self.vocabulary_size} integers between 0 "
-                f"and {self.output_dim}. Received: shape {sizes.shape}, from "
-                f"{sizes.min(initial=0)} to {sizes.max(initial=0)}"
+                f"and {self.output_dim}. Received: shape {sizes.shape}, "
+                f"values {found}"
             )
         self.sizes.assign(sizes)
 

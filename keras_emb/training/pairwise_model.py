@@ -94,7 +94,8 @@ class PairwiseModel(keras.Model):
             optimizer: Optimizer of all weights.
             loss: Loss of scores `(batch, 2)`, the positive item first;
                 `BPRLoss` by default.
-            **kwargs: Further arguments of `keras.Model.compile`.
+            **kwargs: Further arguments of `keras.Model.compile`; metrics are
+                given what the loss is.
         """
         super().compile(optimizer=optimizer, loss=loss or BPRLoss(), **kwargs)
         # A replica cannot create variables while it is traced.
@@ -112,9 +113,10 @@ class PairwiseModel(keras.Model):
             outputs = self._pair_part(pairs, training=True)
             scores = tf.reshape(outputs["score"], (2, self._count))
             scores = tf.transpose(scores)
+            relevance = tf.constant([[1.0, 0.0]]) * tf.ones_like(scores)
             loss = self._compute_loss(
                 x=pairs,
-                y=tf.constant([[1.0, 0.0]]) * tf.ones_like(scores),
+                y=relevance,
                 y_pred=scores,
                 sample_weight=None,
                 training=True,
@@ -122,9 +124,10 @@ class PairwiseModel(keras.Model):
             self._loss_tracker.update_state(loss * self._replicas)
             if self.l2:
                 loss += self.l2 * self._penalty(parts, outputs)
+            loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return dict(self.get_metrics_result())
+        return dict(self.compute_metrics(pairs, relevance, scores))
 
     def _penalty(self, parts: Any, outputs: Any) -> Any:
         # Each user stands in two pairs and counts once.

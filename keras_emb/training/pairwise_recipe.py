@@ -1,8 +1,19 @@
 """How a ranking model is trained."""
 
 import dataclasses
+import numbers
+
+from keras_emb.training.check_rules import check_rules
 
 __all__ = ["PairwiseRecipe"]
+
+_COUNTS = {
+    "decay_steps": 1,
+    "batch_size": 1,
+    "max_steps": 0,
+    "validate_every": 1,
+    "patience": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +30,8 @@ class PairwiseRecipe:
         learning_rate: First learning rate.
         decay: What the rate is multiplied by every `decay_steps`.
         decay_steps: Steps between two falls of the rate.
-        min_learning_rate: The rate falls no further.
+        min_learning_rate: The rate falls no further; a smaller first rate
+            stays as it is.
         batch_size: Triplets in a step, over all replicas.
         l2: Weight of the squared rows of a batch, see `PairwiseModel`.
         max_steps: Most steps.
@@ -42,20 +54,22 @@ class PairwiseRecipe:
     patience: int = 5
 
     def __post_init__(self) -> None:
-        rules = {
-            "learning_rate": self.learning_rate > 0,
-            "decay": 0 < self.decay <= 1,
-            "decay_steps": self.decay_steps >= 1,
-            "min_learning_rate": self.min_learning_rate >= 0,
-            "batch_size": self.batch_size >= 1,
-            "l2": self.l2 >= 0,
-            "max_steps": self.max_steps >= 0,
-            "validate_every": self.validate_every >= 1,
-            "patience": self.patience >= 1,
-        }
-        for name, holds in rules.items():
-            if not holds:
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(
-                    f"`{name}` is out of range in PairwiseRecipe. "
-                    f"Received: {name}={getattr(self, name)}"
+                    f"`{name}` must be an integer of at least {least}. "
+                    f"Received: {name}={value}"
                 )
+        check_rules(
+            self,
+            {
+                "learning_rate": (self.learning_rate > 0, "be positive"),
+                "decay": (0 < self.decay <= 1, "lie in (0, 1]"),
+                "min_learning_rate": (
+                    self.min_learning_rate >= 0,
+                    "be at least 0",
+                ),
+                "l2": (self.l2 >= 0, "be at least 0"),
+            },
+        )

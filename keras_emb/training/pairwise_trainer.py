@@ -156,6 +156,10 @@ class PairwiseTrainer:
     def _start_anew(self, seed: int) -> None:
         """Forgets what earlier runs have left beside the weights."""
         optimizer = self._pairwise.optimizer
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer.step_counter.assign(0)
+            optimizer.dynamic_scale.assign(optimizer.initial_scale)
+            optimizer = optimizer.inner_optimizer
         for variable in optimizer.variables:
             if variable is not optimizer._learning_rate:
                 variable.assign(np.zeros(variable.shape, variable.dtype))
@@ -165,7 +169,9 @@ class PairwiseTrainer:
             for generator in layer._seed_generators
         ]
         for number, generator in enumerate(generators):
-            generator.state.assign([seed % 2**32, number])
+            # Neighbouring states would be each other's next draws.
+            sequence = np.random.SeedSequence([seed, number])
+            generator.state.assign(sequence.generate_state(2))
 
     def _seeds(self, seed: int, first: int, last: int) -> np.ndarray:
         """What seeds the draws of each step on each replica."""

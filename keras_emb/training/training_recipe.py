@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_emb.training.check_rules import check_rules
+
 __all__ = ["TrainingRecipe"]
 
 
@@ -50,19 +52,17 @@ class TrainingRecipe:
                 f"learning_rate={self.learning_rate}, "
                 f"min_learning_rate={self.min_learning_rate}"
             )
-        rules = {
-            "learning_rate": self.learning_rate > 0,
-            "batch_size": self.batch_size >= 1,
-            "max_epochs": self.max_epochs >= 0,
-            "patience": self.patience >= 0,
-            "factor": 0 < self.factor < 1,
-            "min_learning_rate": self.min_learning_rate >= 0,
-            "stop_after": self.stop_after >= 1,
-            "threshold": self.threshold >= 0,
-        }
-        for name, holds in rules.items():
-            if not holds:
-                raise ValueError(
-                    f"`{name}` is out of range in TrainingRecipe. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        least = self.min_learning_rate
+        check_rules(
+            self,
+            {
+                "learning_rate": (self.learning_rate > 0, "be positive"),
+                "batch_size": (self.batch_size >= 1, "be at least 1"),
+                "max_epochs": (self.max_epochs >= 0, "be at least 0"),
+                "patience": (self.patience >= 0, "be at least 0"),
+                "factor": (0 < self.factor < 1, "lie between 0 and 1"),
+                "min_learning_rate": (least >= 0, "be at least 0"),
+                "stop_after": (self.stop_after >= 1, "be at least 1"),
+                "threshold": (self.threshold >= 0, "be at least 0"),
+            },
+        )

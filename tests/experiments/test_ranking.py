@@ -245,6 +245,41 @@ def test_only_what_validation_chose_is_tested(tmp_path):
     assert again == records
 
 
+def test_a_seed_that_misses_the_chosen_mask_takes_another(
+    tmp_path, monkeypatch
+):
+    config = load_experiment(
+        NAME,
+        [
+            *SETTINGS,
+            "methods=[uniform]",
+            "shares=[0.25]",
+            "export.method=uniform",
+        ],
+    )
+    data = load_interactions(config.dataset)
+    reached = {0: {0, 1}, 1: {0, 1}}
+    monkeypatch.setattr(
+        RankingBench,
+        "_is_possible",
+        lambda self, unit: unit.trial in reached[unit.seed],
+    )
+    bench = RankingBench(config, data, tmp_path, print)
+    first, second = bench.run()
+    chosen = bench.chosen("uniform", 0.25)
+    assert second["trial"] == first["trial"]
+    reached[1] = {1 - chosen.trial}
+    bench = RankingBench(config, data, tmp_path, print)
+    again, other = bench.run()
+    assert again == first
+    assert other["trial"] != first["trial"]
+    assert set(other["metrics"]) == {"validation", "test"}
+    assert bench.chosen("uniform", 0.25) == chosen
+    reached[1] = set()
+    with pytest.raises(ValueError, match="no mask of share 0.25 at seed 1"):
+        RankingBench(config, data, tmp_path, print).run()
+
+
 def test_a_share_that_pep_does_not_reach_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(ranking_bench, "_PEP_STEPS", 10)
     config = load_experiment(
@@ -344,13 +379,13 @@ def test_experiments_of_the_zoo_can_be_read():
     [
         ("method=dnis", "unknown key|missing"),
         ("methods=[dense, ciess_strange]", "`methods` must be out of"),
-        ("shares=[1.5]", "`shares` is out of range"),
-        ("seeds=[]", "`seeds` is out of range"),
-        ("trials=0", "`trials` is out of range"),
+        ("shares=[1.5]", "`shares` must be at least one number"),
+        ("seeds=[]", "`seeds` must be at least one"),
+        ("trials=0", "`trials` must be at least 1"),
         ("export.share=0.3", "`export` must name"),
         ("searches.ciess.evaluator=guess", "`evaluator` of a search"),
         ("searches.ciess.exploration.noise=loud", "must be one of"),
-        ("recipe.batch_size=0", "`batch_size` is out of range"),
+        ("recipe.batch_size=0", "`batch_size` must be an integer of at"),
         ("trials=6", "`trials` must be at most 5 for"),
         ("shares=[0.05, 0.001]", "`shares` must leave every row a coord"),
         ("searches.ciess.evaluator_steps=0", "`evaluator_steps` of the"),

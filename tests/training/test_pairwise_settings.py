@@ -48,6 +48,13 @@ def test_floored_decay_falls_in_steps_to_its_floor():
     assert float(schedule(200)) == pytest.approx(0.027)
 
 
+def test_a_first_rate_below_the_floor_stays():
+    schedule = FlooredDecay(1e-4, factor=0.5, every=10, least=1e-3)
+    assert [float(schedule(step)) for step in (0, 99)] == pytest.approx(
+        [1e-4, 1e-4]
+    )
+
+
 def test_floored_decay_survives_its_configuration():
     optimizer = keras.optimizers.Adam(FlooredDecay(0.1, 0.5, 10, 0.03))
     config = json.loads(json.dumps(optimizer.get_config()))
@@ -73,12 +80,14 @@ def test_floored_decay_survives_its_configuration():
         {"batch_size": 0},
         {"l2": -1e-4},
         {"max_steps": -1},
+        {"max_steps": 2.5},
         {"validate_every": 0},
+        {"validate_every": 1.5},
         {"patience": 0},
         {"l2": float("nan")},
     ],
 )
 def test_recipes_out_of_range_are_refused(wrong):
     ((name, value),) = wrong.items()
-    with pytest.raises(ValueError, match=f"`{name}`.*{name}={value}"):
+    with pytest.raises(ValueError, match=f"`{name}` must.*{name}={value}"):
         PairwiseRecipe(**wrong)

@@ -351,6 +351,52 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(tmp_path):
     assert_same_weights(model, whole)
 
 
+def test_float16_learns_as_float32():
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = make()
+            run = trainer(model)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        first = model.get_weights()
+        record = run.fit(seed=0)
+        model.set_weights(first)
+        assert losses(run.fit(seed=0)) == losses(record)
+        found.append(losses(record))
+    scaled = run._pairwise.optimizer
+    assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
+    assert found[1] == pytest.approx(found[0], rel=0.01)
+    assert found[0][-1] < 0.9 * found[0][0]
+
+
+def test_metrics_are_given_scores_of_pairs():
+    run = PairwiseModel(make(), TripletSampler(GRAPH), 50)
+    run.compile("adam", metrics=[keras.metrics.MeanAbsoluteError("mae")])
+    logs = run.train_step(tf.constant([[5, 2, 0]]))
+    users, positives, negatives = triplets([5, 2, 0], 50)
+    good, bad = (
+        np.asarray(make()({"user": users, "item": items}))
+        for items in (positives, negatives)
+    )
+    expected = np.abs(np.concatenate([1 - good, bad])).mean()
+    assert float(logs["mae"]) == pytest.approx(expected, rel=1e-4)
+    assert set(logs) == {"loss", "mae"}
+
+
+def test_no_layer_drops_what_another_drops():
+    model = make(NGCF)
+    trainer(model).fit(seed=7, max_steps=0)
+    drawn = []
+    for layer in model._flatten_layers():
+        for generator in layer._seed_generators:
+            states = [generator.next() for _ in range(4)]
+            drawn += [tuple(np.asarray(state)) for state in states]
+    assert len(drawn) >= 8
+    assert len(set(drawn)) == len(drawn)
+
+
 def test_refuses_what_it_cannot_train():
     model = make()
     plain = keras.Model(model.input, model.output)

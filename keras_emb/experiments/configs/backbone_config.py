@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from keras_emb.training.check_rules import check_rules
 from keras_emb.zoo.backbones import BACKBONES
 
 __all__ = ["BackboneConfig"]
@@ -23,11 +24,11 @@ class BackboneConfig:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.embedding_dim < 1:
-            raise ValueError(
-                "`backbone.embedding_dim` is out of range. "
-                f"Received: backbone.embedding_dim={self.embedding_dim}"
-            )
+        check_rules(
+            self,
+            {"embedding_dim": (self.embedding_dim >= 1, "be at least 1")},
+            place="backbone.",
+        )
         if self.name not in BACKBONES:
             raise ValueError(
                 f"`backbone.name` must be one of {', '.join(BACKBONES)}. "

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from keras_emb.training.check_rules import check_rules
+
 __all__ = ["SearchConfig"]
 
 
@@ -33,12 +35,19 @@ class SearchConfig:
     trainable: str = "all"
 
     def __post_init__(self) -> None:
-        _check(self, "num_blocks", self.num_blocks >= 1)
-        _check(self, "search_epochs", self.search_epochs >= 0)
-        _check(
-            self, "selection_learning_rate", self.selection_learning_rate > 0
+        check_rules(
+            self,
+            {
+                "num_blocks": (self.num_blocks >= 1, "be at least 1"),
+                "search_epochs": (self.search_epochs >= 0, "be at least 0"),
+                "selection_learning_rate": (
+                    self.selection_learning_rate > 0,
+                    "be positive",
+                ),
+                "l1": (self.l1 >= 0, "be at least 0"),
+            },
+            place="search.",
         )
-        _check(self, "l1", self.l1 >= 0)
         for name, allowed in (
             ("hypergradient", ("first_order", "unrolled")),
             ("trainable", ("all", "tables")),
@@ -48,11 +57,3 @@ class SearchConfig:
                     f"`search.{name}` must be one of {', '.join(allowed)}. "
                     f"Received: search.{name}={getattr(self, name)!r}"
                 )
-
-
-def _check(config: SearchConfig, name: str, holds: bool) -> None:
-    if not holds:
-        raise ValueError(
-            f"`search.{name}` is out of range. "
-            f"Received: search.{name}={getattr(config, name)}"
-        )

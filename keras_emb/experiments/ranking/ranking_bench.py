@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -115,8 +116,9 @@ class RankingBench:
         """Does all units.
 
         Each method and share tries its settings, draws or candidates at the
-        first seed; validation chooses, and the other seeds repeat the choice.
-        Only what is chosen is tested.
+        first seed; validation chooses, and the other seeds repeat the choice,
+        or the next setting where it reaches no mask. Only what is chosen is
+        tested.
 
         Returns:
             The records of what was chosen, one a method, share and seed.
@@ -124,35 +126,42 @@ class RankingBench:
         records = []
         for seed in self._config.seeds:
             for method, share in self._cells():
-                first = seed == self.first_seed
-                trials = (
-                    list(range(self._config.trials))
-                    if first
-                    else [self._chosen[method, share]]
-                )
+                units = self._units(method, share, seed)
+                tested = len(units) == 1
                 found = []
-                for trial in trials:
-                    unit = Unit(method, share, seed, trial)
-                    if not self._is_possible(unit):
-                        self._report(f"{unit.name}: no mask is so small")
-                        continue
-                    record = self.record(unit, tested=len(trials) == 1)
-                    found.append((record, trial))
-                    quality = _quality(found[-1][0])
+                for unit in units:
+                    record = self.record(unit, tested=tested)
+                    found.append((record, unit))
                     self._report(
-                        f"{method} {share:g} seed {seed} trial {trial}: "
-                        f"validation quality {quality:.4f}"
+                        f"{method} {share:g} seed {seed} trial {unit.trial}: "
+                        f"validation quality {_quality(record):.4f}"
                     )
-                if not found:
-                    raise ValueError(
-                        f"{method} reached no mask of share {share:g}: leave "
-                        "it out of `methods`, or try more `trials`. "
-                        f"Received: trials={self._config.trials}"
-                    )
-                _, trial = max(found, key=lambda one: _quality(one[0]))
-                self._chosen[method, share] = trial
-                records.append(self.record(Unit(method, share, seed, trial)))
+                _, best = max(found, key=lambda one: _quality(one[0]))
+                self._chosen.setdefault((method, share), best.trial)
+                records.append(self.record(best))
         return records
+
+    def _units(self, method: str, share: float, seed: int) -> list[Unit]:
+        """What a seed tries: all settings at first, later the one chosen."""
+        units = [
+            Unit(method, share, seed, trial)
+            for trial in range(self._config.trials)
+        ]
+        chosen = self._chosen.get((method, share))
+        if chosen is not None:
+            # The others are for masks that this seed does not reach.
+            units.sort(key=lambda unit: unit.trial != chosen)
+        possible = filter(self._is_possible, units)
+        found = list(
+            possible if chosen is None else itertools.islice(possible, 1)
+        )
+        if not found:
+            raise ValueError(
+                f"{method} reached no mask of share {share:g} at seed {seed}: "
+                "leave the method or the share out, or try more `trials`. "
+                f"Received: trials={self._config.trials}"
+            )
+        return found
 
     def chosen(self, method: str, share: float) -> Unit:
         """The unit of a method and share at the first seed, once chosen."""
@@ -293,11 +302,14 @@ class RankingBench:
         return search
 
     def _is_possible(self, unit: Unit) -> bool:
-        return (
+        possible = (
             unit.method != "pep"
             or self._record_path(unit).exists()
             or Budget.of(unit.share) in self._pep_search(unit).reached
         )
+        if not possible:
+            self._report(f"{unit.name}: no mask is so small")
+        return possible
 
     def search(self, method: str) -> CIESS:
         """The search of a method, done or read from its finished state."""

@@ -13,6 +13,7 @@ from keras_emb.experiments.ranking.ciess_config import CiessConfig
 from keras_emb.experiments.ranking.trials import ranking_trials
 from keras_emb.search.ciess import Td3Settings
 from keras_emb.training import PairwiseRecipe
+from keras_emb.training.check_rules import check_rules
 
 __all__ = ["RANKING_METHODS", "RankingExperimentConfig"]
 
@@ -98,23 +99,27 @@ class RankingExperimentConfig(YamlConfig):
                 f"`methods` must be out of {', '.join(sorted(known))}. "
                 f"Received: methods={list(self.methods)}"
             )
-        rules = {
-            "shares": bool(self.shares)
-            and all(0 < share < 1 for share in self.shares),
-            "seeds": bool(self.seeds) and min(self.seeds) >= 0,
-            "trials": self.trials >= 1,
-            "pretrain_steps": self.pretrain_steps >= 0,
-            "aligned_rate": self.aligned_rate > 0,
-            "episodes": self.episodes >= 1,
-            "iterations": self.iterations >= 1,
-            "memory_weight": self.memory_weight >= 0,
-        }
-        for name, holds in rules.items():
-            if not holds:
-                raise ValueError(
-                    f"`{name}` is out of range. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        in_range = all(0 < share < 1 for share in self.shares)
+        not_negative = all(seed >= 0 for seed in self.seeds)
+        check_rules(
+            self,
+            {
+                "shares": (
+                    bool(self.shares) and in_range,
+                    "be at least one number, each between 0 and 1",
+                ),
+                "seeds": (
+                    bool(self.seeds) and not_negative,
+                    "be at least one integer, none negative",
+                ),
+                "trials": (self.trials >= 1, "be at least 1"),
+                "pretrain_steps": (self.pretrain_steps >= 0, "be at least 0"),
+                "aligned_rate": (self.aligned_rate > 0, "be positive"),
+                "episodes": (self.episodes >= 1, "be at least 1"),
+                "iterations": (self.iterations >= 1, "be at least 1"),
+                "memory_weight": (self.memory_weight >= 0, "be at least 0"),
+            },
+        )
         for method in set(self.methods) - {*self.searches}:
             # Too many trials would show after hours.
             ranking_trials(method, self.trials)

@@ -9,6 +9,7 @@ from keras_emb.experiments.streams.stream_config import StreamConfig
 from keras_emb.experiments.streams.stream_export_config import (
     StreamExportConfig,
 )
+from keras_emb.training.check_rules import check_rules
 
 __all__ = ["STREAM_METHODS", "StreamExperimentConfig"]
 
@@ -95,24 +96,37 @@ class StreamExperimentConfig(YamlConfig):
                     f"`{name}` must be out of {', '.join(allowed)}. "
                     f"Received: {name}={list(values)}"
                 )
-        rules = {
-            "seeds": bool(self.seeds) and min(self.seeds) >= 0,
-            "shares": all(0 < share <= 1 for share in self.shares),
-            "batch_size": self.batch_size >= 1,
-            "learning_rate": self.learning_rate > 0,
-            "controller_learning_rate": self.controller_learning_rate > 0,
-            "initial_stddev": self.initial_stddev > 0,
-            "pretrain_share": 0 < self.pretrain_share < 1,
-            "regrow_every": self.regrow_every >= 0,
-            "regrow_half_life": self.regrow_half_life > 0,
-            "reserve": 0 <= self.reserve < 1,
-        }
-        for name, holds in rules.items():
-            if not holds:
-                raise ValueError(
-                    f"`{name}` is out of range. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        not_negative = all(seed >= 0 for seed in self.seeds)
+        check_rules(
+            self,
+            {
+                "seeds": (
+                    bool(self.seeds) and not_negative,
+                    "be at least one integer, none negative",
+                ),
+                "shares": (
+                    all(0 < share <= 1 for share in self.shares),
+                    "be numbers above 0 and at most 1",
+                ),
+                "batch_size": (self.batch_size >= 1, "be at least 1"),
+                "learning_rate": (self.learning_rate > 0, "be positive"),
+                "controller_learning_rate": (
+                    self.controller_learning_rate > 0,
+                    "be positive",
+                ),
+                "initial_stddev": (self.initial_stddev > 0, "be positive"),
+                "pretrain_share": (
+                    0 < self.pretrain_share < 1,
+                    "lie between 0 and 1",
+                ),
+                "regrow_every": (self.regrow_every >= 0, "be at least 0"),
+                "regrow_half_life": (self.regrow_half_life > 0, "be positive"),
+                "reserve": (
+                    0 <= self.reserve < 1,
+                    "be at least 0 and below 1",
+                ),
+            },
+        )
         if (
             self.export.task not in self.tasks
             or self.export.share not in self.shares

@@ -107,11 +107,23 @@ class AgentProcess:
 
         Raises:
             AgentError: If the process fails or is gone.
+            ValueError: If it asks, and there is no `answer`.
         """
+        if self._connection.closed:
+            raise AgentError(
+                f"The agents' process was closed. Received: method={method!r}"
+            )
         self._send((method, arguments))
         kind, *content = self._receive()
-        while kind == "ask" and answer is not None:
+        while kind == "ask":
             name, questions = content
+            if answer is None:
+                # What follows on the pipe would answer something else.
+                self.close()
+                raise ValueError(
+                    f"`answer` is needed, as {method!r} asks for {name!r}. "
+                    "Received: answer=None"
+                )
             self._send(answer(name, *questions))
             kind, *content = self._receive()
         if kind == "error":

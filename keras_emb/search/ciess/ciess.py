@@ -104,7 +104,7 @@ class CIESS:
             exploration: our step; 0 as in the paper.
         equalize: Whether the averages are drawn towards one size for all, as
             far as the evaluator values that: our step, for recommenders that
-            cannot bear small items.
+            cannot bear small items. It needs `num_averaged`.
         exploration: Noise and walk.
         td3: Constants of TD3.
         policies: Folder written by `save_policies`: its policies are applied
@@ -150,6 +150,11 @@ class CIESS:
                     f"`{name}` must be an integer of at least {least}. "
                     f"Received: {name}={value}"
                 )
+        if equalize and not num_averaged:
+            raise ValueError(
+                "`equalize` needs averages to draw towards one size. "
+                "Received: num_averaged=0"
+            )
         if not memory_weight >= 0:
             raise ValueError(
                 "`memory_weight` must be at least 0. "
@@ -167,20 +172,18 @@ class CIESS:
             )
         self.budget = Budget.of(budget)
         self.warm_start_steps = int(warm_start_steps)
-        self.episodes = episodes
-        self.iterations = iterations
+        self.episodes = int(episodes)
+        self.iterations = int(iterations)
         self.memory_weight = memory_weight
         self.quality = quality
-        self.num_candidates = num_candidates
-        self.num_averaged = num_averaged
+        self.num_candidates = int(num_candidates)
+        self.num_averaged = int(num_averaged)
         self.equalize = equalize
         self.exploration = exploration or Exploration()
         self.td3 = td3 or Td3Settings()
         self.policies = str(policies) if policies is not None else None
-        self.seed = seed
-        self.record: list[Candidate] = []
-        self.trace: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.seed = int(seed)
+        self._state = SearchState(None, {})
         self._make_evaluator: MakeEvaluator
         if callable(evaluator):
             self._make_evaluator = evaluator
@@ -207,7 +210,7 @@ class CIESS:
                 whose epochs are iterations and whose model is the full-size
                 one. `stop_training` ends the one that it is set in, for good.
             checkpoint_dir: Folder for the state; an interrupted search goes
-                on where it stood.
+                on where it stood, a warm start with the weights it had.
             checkpoint_seconds: Least time between two saves.
 
         Returns:
@@ -240,10 +243,9 @@ class CIESS:
     ) -> None:
         """Searches without choosing.
 
-        Afterwards `record` holds every candidate tried, `trace` what each
-        iteration brought, `seconds` how long they took, warm start and
-        interruptions left out; `model` the full-size recommender, and
-        `evaluator` what has valued the candidates.
+        Afterwards `model` is the full-size recommender, and `evaluator` what
+        has valued the candidates. `record`, `trace` and `seconds` say how far
+        the search has come, after an interruption too.
 
         Args:
             backbone: As for `fit`, and all that follows.
@@ -288,9 +290,21 @@ class CIESS:
         over = len(self._state.record) == self._total
         if not (over or self._state.stopped):
             self._search(problem, checkpoint_seconds, callbacks)
-        self.record = self._state.record
-        self.trace = self._state.trace
-        self.seconds = self._state.seconds
+
+    @property
+    def record(self) -> list[Candidate]:
+        """Every candidate tried."""
+        return self._state.record
+
+    @property
+    def trace(self) -> list[dict[str, Any]]:
+        """What each iteration brought."""
+        return self._state.trace
+
+    @property
+    def seconds(self) -> float:
+        """How long the search took, warm start and interruptions left out."""
+        return self._state.seconds
 
     def candidates(self, budget: Budget | float | int) -> list[Candidate]:
         """The best of what the search tried within a budget.
@@ -352,6 +366,11 @@ class CIESS:
             folder: Where to write.
         """
         self._check_explored()
+        if not self._state.policies:
+            raise ValueError(
+                "A search must have ended before its policies are saved. "
+                f"Received: {len(self.record)} of {self._total} iterations"
+            )
         with self._agents() as agents:
             agents.call("save_policies", self._state.policies, str(folder))
         describe_policies(folder, self._space.rows, self.td3.hidden_units)
@@ -385,7 +404,6 @@ class CIESS:
             max_steps=self.warm_start_steps,
             checkpoint=folder / "warm_start.npz" if folder else None,
             checkpoint_seconds=checkpoint_seconds,
-            settings={"backbone": digest_of(backbone.get_weights())},
             callbacks=callbacks,
         )
         return model

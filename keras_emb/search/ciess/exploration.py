@@ -1,6 +1,7 @@
 """How far the agents stray from what their actors propose."""
 
 import dataclasses
+import numbers
 from typing import Literal
 
 __all__ = ["Exploration"]
@@ -47,19 +48,13 @@ class Exploration:
                 "`noise_scale` must be None or at least 0. "
                 f"Received: noise_scale={self.noise_scale}"
             )
-        if self.walk_steps != int(self.walk_steps) or self.walk_steps < 0:
-            raise ValueError(
-                "`walk_steps` must be an integer of at least 0. "
-                f"Received: walk_steps={self.walk_steps}"
-            )
-        if (
-            self.walk_distance != int(self.walk_distance)
-            or self.walk_distance < 1
-        ):
-            raise ValueError(
-                "`walk_distance` must be an integer of at least 1. "
-                f"Received: walk_distance={self.walk_distance}"
-            )
+        for name, least in (("walk_steps", 0), ("walk_distance", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. "
+                    f"Received: {name}={value}"
+                )
 
     @property
     def scale(self) -> float:

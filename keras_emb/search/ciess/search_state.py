@@ -1,5 +1,6 @@
 """How far a search has come, in memory and on disk."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class SearchState:
     """
 
     def __init__(self, path: Path | None, fingerprint: dict[str, Any]) -> None:
-        self.fingerprint = fingerprint
+        # As it is read again: tuples are lists there.
+        self.fingerprint = json.loads(json.dumps(fingerprint))
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.scores: dict[str, float] = {}

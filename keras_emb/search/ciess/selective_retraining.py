@@ -1,5 +1,6 @@
 """The choice among all that a search has tried."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -144,8 +145,12 @@ class SelectiveRetraining:
     def _retrained(self, candidate: Candidate) -> float:
         scores = self._state.scores
         if candidate.digest not in scores:
-            scores[candidate.digest] = float(
-                self._evaluator.retrain(candidate.sizes, self.seed)
-            )
+            score = float(self._evaluator.retrain(candidate.sizes, self.seed))
+            if not math.isfinite(score):
+                raise ValueError(
+                    "`retrain` of the evaluator must answer a finite number. "
+                    f"Received: {score}"
+                )
+            scores[candidate.digest] = score
             self._state.save()
         return scores[candidate.digest]

@@ -163,8 +163,8 @@ class SizedRecommender:
             keras.utils.set_random_seed(seed)
             fresh = reinitialize(self.model)
             for own, new in zip(
-                self.model.trainable_variables,
-                fresh.trainable_variables,
+                self.model.weights,
+                fresh.weights,
                 strict=True,
             ):
                 own.assign(new.value)

@@ -1,6 +1,7 @@
 """The constants of TD3."""
 
 import dataclasses
+import numbers
 
 __all__ = ["Td3Settings"]
 
@@ -56,7 +57,7 @@ class Td3Settings:
             "updates_per_iteration",
         ):
             value = getattr(self, name)
-            if value != int(value) or value < 1:
+            if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(
                     f"`{name}` must be a positive integer. "
                     f"Received: {name}={value}"

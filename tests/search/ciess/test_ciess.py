@@ -27,7 +27,8 @@ SETTINGS = {
     "iterations": 4,
     "exploration": Exploration(noise="ornstein_uhlenbeck"),
     "td3": Td3Settings(hidden_units=(8, 8), batch_size=32),
-    "seed": 3,
+    # As a loop over an array gives it.
+    "seed": np.int64(3),
 }
 
 
@@ -51,6 +52,9 @@ class Interrupted(Exception):
 
 class FailsAt(StepEvaluator):
     """Does something before its n-th evaluation."""
+
+    # What is read again has a list in place of the tuple.
+    fingerprint = {"cutoffs": (5, 10)}
 
     def __init__(self, number, action):
         super().__init__(COUNTS, D_MAX)
@@ -245,6 +249,48 @@ class TestWithAgents:
         with pytest.raises(ValueError, match="checkpoint_dir.*evaluator"):
             _fit(_search(other), **options)
 
+    def test_what_was_tried_outlasts_an_interruption(self, done):
+        def interrupt():
+            raise Interrupted
+
+        search = _search(FailsAt(2, interrupt))
+        with pytest.raises(Interrupted):
+            _fit(search)
+        assert search.trace == done.trace[:2]
+        search.evaluator.number = None
+        assert search.assign(0.6).check(0.6)
+        with pytest.raises(ValueError, match="must have ended.*2 of 8"):
+            search.save_policies("nowhere")
+
+    def test_an_evaluator_that_scores_no_number_is_refused(self, done):
+        class Nowhere(StepEvaluator):
+            def retrain(self, sizes, seed):
+                return float("nan")
+
+        original = done.evaluator
+        done.evaluator, done.num_averaged = Nowhere(COUNTS, D_MAX), 3
+        try:
+            with pytest.raises(ValueError, match="`retrain`.*Received: nan"):
+                done.assign(0.43)
+        finally:
+            done.evaluator, done.num_averaged = original, 0
+
+    def test_agents_that_ask_need_an_answer(self):
+        settings = {key: SETTINGS[key] for key in ("episodes", "iterations")}
+        with AgentProcess(
+            rows={"user": 2},
+            d_max=4,
+            exploration=Exploration(),
+            td3=SETTINGS["td3"],
+            seed=0,
+            policies=None,
+            **settings,
+        ) as agents:
+            with pytest.raises(ValueError, match="`answer`.*'iterate'.*reset"):
+                agents.call("iterate", 0)
+            with pytest.raises(AgentError, match="was closed.*'state'"):
+                agents.call("state")
+
     def test_a_search_that_was_stopped_is_over(self, done, tmp_path):
         toy = FailsAt(99, None)
         search = _search(toy)
@@ -359,6 +405,7 @@ def test_an_impossible_budget_is_refused_before_the_search():
         ("episodes", 0),
         ("iterations", 1.5),
         ("num_candidates", 0),
+        ("equalize", True),
         ("memory_weight", -1),
         ("memory_weight", float("nan")),
         ("quality", "best"),
@@ -366,7 +413,7 @@ def test_an_impossible_budget_is_refused_before_the_search():
     ],
 )
 def test_arguments_out_of_range_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
+    with pytest.raises(ValueError, match=f"`{name}` (must|needs).*Received"):
         _search(None, **{name: value})
 
 
@@ -376,6 +423,7 @@ def test_arguments_out_of_range_are_refused(name, value):
         ("noise", "pink"),
         ("noise_scale", -1.0),
         ("walk_steps", -1),
+        ("walk_steps", 5.0),
         ("walk_distance", 0),
     ],
 )
