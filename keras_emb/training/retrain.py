@@ -18,6 +18,7 @@ from keras_emb.layers import (
     table_values,
 )
 from keras_emb.layers.reinitialize import reinitialize
+from keras_emb.layers.seeded import seeded
 from keras_emb.training.fit_interactions import fit_interactions
 from keras_emb.training.objective import Objective
 from keras_emb.training.train import TrainingRecord
@@ -108,8 +109,8 @@ def retrain(
             f"`start` must be 'pruned' or 'scratch'. Received: start={start!r}"
         )
     if start == "scratch":
-        keras.utils.set_random_seed(seed)
-        model = reinitialize(model)
+        with seeded(seed):
+            model = reinitialize(model)
     masked = apply_assignment(model, assignment)
     record = fit_interactions(
         masked,

@@ -20,6 +20,7 @@ from keras_emb.layers import (
     replace_tables,
     table_rows,
 )
+from keras_emb.layers.seeded import seeded
 from keras_emb.optimizers import SparseAdam
 from keras_emb.search.autodim.field_sizes import (
     field_sizes,
@@ -148,9 +149,9 @@ class AutoDim:
                 "`dims` must fit into every table wider than one coordinate. "
                 f"Received: dims={dims}, tables {self._shapes}"
             )
-        keras.utils.set_random_seed(self.seed)
-        selection = GumbelSelection(len(tables), len(dims), seed=self.seed)
-        searched = _with_candidates(backbone, list(tables), dims, selection)
+        with seeded(self.seed):
+            selection = GumbelSelection(len(tables), len(dims), seed=self.seed)
+            searched = _with_candidates(backbone, list(tables), dims, selection)
         bilevel = _AnnealedModel(searched, selection)
         bilevel.compile(
             optimizer=SparseAdam(self.recipe.learning_rate),

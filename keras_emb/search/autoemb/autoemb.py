@@ -14,6 +14,7 @@ from keras_emb.layers import (
     SoftSizeEmbedding,
     find_tables,
 )
+from keras_emb.layers.seeded import seeded
 from keras_emb.optimizers import SparseAdam
 from keras_emb.search.autoemb.candidates import add_candidates
 from keras_emb.search.autoemb.harden import harden
@@ -170,16 +171,16 @@ class AutoEmb:
         Returns:
             The record, `record` from now on.
         """
-        keras.utils.set_random_seed(self.seed)
-        self.soft = add_candidates(
-            backbone,
-            self.dims,
-            controller=self.controller,
-            controller_options=self.controller_options,
-            mode=self.mode,
-            decay=self.decay,
-            initializer=self.initializer,
-        )
+        with seeded(self.seed):
+            self.soft = add_candidates(
+                backbone,
+                self.dims,
+                controller=self.controller,
+                controller_options=self.controller_options,
+                mode=self.mode,
+                decay=self.decay,
+                initializer=self.initializer,
+            )
         folder = Path(checkpoint_dir) if checkpoint_dir else None
         self.record = train_on_stream(
             self._compiled(),

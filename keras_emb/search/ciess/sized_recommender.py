@@ -16,6 +16,7 @@ from keras_emb.layers import (
     replace_tables,
 )
 from keras_emb.layers.reinitialize import reinitialize
+from keras_emb.layers.seeded import seeded
 from keras_emb.search.ciess.evaluation import Evaluation
 from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.training import (
@@ -160,8 +161,8 @@ class SizedRecommender:
         if seed is None:
             self.model.set_weights(self._first_weights)
         else:
-            keras.utils.set_random_seed(seed)
-            fresh = reinitialize(self.model)
+            with seeded(seed):
+                fresh = reinitialize(self.model)
             for own, new in zip(
                 self.model.weights,
                 fresh.weights,

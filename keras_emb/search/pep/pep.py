@@ -139,7 +139,8 @@ class PEP:
             callbacks: Keras callbacks, see `PairwiseTrainer.fit`; a check
                 is the end of an epoch.
             checkpoint_dir: Folder for the state; an interrupted search goes
-                on where it stood.
+                on where it stood, given a backbone of the same values: masks
+                belong to the values that a search has started from.
             checkpoint_seconds: Least time between two saves.
 
         Returns:
