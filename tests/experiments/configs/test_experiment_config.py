@@ -95,7 +95,7 @@ def test_overrides_are_typed():
         ("recipe.batch_size=0", ["batch_size", "0"]),
         ("recipe.batch_size=1.5", ["`recipe.batch_size`", "whole number"]),
         ("recipe.learning_rate=high", ["`recipe.learning_rate`", "number"]),
-        ("search.num_blocks=0", ["`search.num_blocks`", "range"]),
+        ("search.num_blocks=0", ["`search.num_blocks`", "at least 1"]),
         ("search.trainable=none", ["`search.trainable`", "tables"]),
         ("search.normalize_gradient=1", ["true or false"]),
         ("export.method=random", ["`export.method`", "random"]),
@@ -124,7 +124,7 @@ def test_overrides_are_typed():
         ("tuning_grid={dnis: [3]}", ["`tuning_grid.dnis`", "mappings", "3"]),
         (
             "tuning_grid={dnis: [{search: {num_blocks: 0}}]}",
-            ["`search.num_blocks`", "range"],
+            ["`search.num_blocks`", "at least 1"],
         ),
         ("backbone.embedding_dim=0", ["`backbone.embedding_dim`"]),
         ("seeds", ["key=value", "'seeds'"]),
