@@ -1,4 +1,4 @@
-"""Draws from a seed that leave the caller's own draws as they were."""
+"""A seed for what is made inside a block."""
 
 import contextlib
 import random
@@ -15,7 +15,7 @@ def seeded(seed: int) -> Iterator[None]:
     """Seeds all that is made inside.
 
     Python's and NumPy's generators go on afterwards as if nothing had been
-    drawn; TensorFlow's global seed has no way back and stays.
+    drawn. The global seeds of Keras and TensorFlow have no way back and stay.
 
     >>> found = []
     >>> for _ in range(2):

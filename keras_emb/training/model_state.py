@@ -1,13 +1,20 @@
 """Everything of a model that training changes."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["digest_of", "load_state", "state_arrays", "state_variables"]
+__all__ = [
+    "architecture_of",
+    "digest_of",
+    "load_state",
+    "state_arrays",
+    "state_variables",
+]
 
 
 def state_variables(model: keras.Model) -> list[Any]:
@@ -63,6 +70,35 @@ def load_state(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
             )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+def architecture_of(model: keras.Model) -> str:
+    """What tells a model from others, whatever its names and values.
+
+    >>> dense = [keras.layers.Dense(1, name=name) for name in "ab"]
+    >>> one, other = (
+    ...     keras.Sequential([keras.Input((2,)), layer]) for layer in dense
+    ... )
+    >>> architecture_of(one) == architecture_of(other)
+    True
+
+    Args:
+        model: A built model.
+
+    Returns:
+        A digest of the kinds and settings of its layers.
+    """
+    layers = [
+        (
+            type(layer).__name__,
+            {k: v for k, v in layer.get_config().items() if k != "name"},
+        )
+        for layer in model._flatten_layers(include_self=False)
+        # Models are told by their layers.
+        if not isinstance(layer, keras.Model)
+    ]
+    told = json.dumps(layers, default=lambda value: type(value).__name__)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def digest_of(arrays: Iterable[np.ndarray]) -> str:

@@ -96,10 +96,24 @@ class PairwiseModel(keras.Model):
                 `BPRLoss` by default.
             **kwargs: Further arguments of `keras.Model.compile`; metrics are
                 given what the loss is.
+
+        Raises:
+            ValueError: If the loss is scaled on several replicas.
         """
         super().compile(optimizer=optimizer, loss=loss or BPRLoss(), **kwargs)
+        scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if scaled and self._replicas > 1:
+            # Each would judge by its own gradients whether to take the step.
+            raise ValueError(
+                "PairwiseModel scales its loss for float16 on one replica "
+                "only; take bfloat16 on several. "
+                f"Received: {self._replicas} replicas"
+            )
         # A replica cannot create variables while it is traced.
         self.optimizer.build(self.trainable_variables)
+        if self._compile_metrics is not None:
+            pair = tf.zeros((1, 2))
+            self._compile_metrics.build(pair, pair)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.model(inputs, training=training)

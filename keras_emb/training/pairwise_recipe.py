@@ -59,8 +59,10 @@ class PairwiseRecipe:
             if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(
                     f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value}"
+                    f"Received: {name}={value!r}"
                 )
+            # NumPy's own cannot be written down as JSON.
+            object.__setattr__(self, name, int(value))
         check_rules(
             self,
             {

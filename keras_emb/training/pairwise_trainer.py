@@ -170,7 +170,7 @@ class PairwiseTrainer:
         ]
         for number, generator in enumerate(generators):
             # Neighbouring states would be each other's next draws.
-            sequence = np.random.SeedSequence([seed, number])
+            sequence = np.random.SeedSequence([seed % 2**32, number])
             generator.state.assign(sequence.generate_state(2))
 
     def _seeds(self, seed: int, first: int, last: int) -> np.ndarray:

@@ -389,6 +389,7 @@ def test_experiments_of_the_zoo_can_be_read():
         ("trials=6", "`trials` must be at most 5 for"),
         ("shares=[0.05, 0.001]", "`shares` must leave every row a coord"),
         ("searches.ciess.evaluator_steps=0", "`evaluator_steps` of the"),
+        ("searches.ciess.equalize=true", "`equalize` of a search needs"),
         ("backbone.name=lightgnc", "`backbone.name` must be one of"),
     ],
 )

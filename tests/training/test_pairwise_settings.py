@@ -1,5 +1,6 @@
 """Losses, rates and recipes of pairwise training."""
 
+import dataclasses
 import json
 
 import keras
@@ -91,3 +92,8 @@ def test_recipes_out_of_range_are_refused(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"`{name}` must.*{name}={value}"):
         PairwiseRecipe(**wrong)
+
+
+def test_numbers_of_numpy_are_numbers():
+    recipe = PairwiseRecipe(max_steps=np.int64(4))
+    assert json.loads(json.dumps(dataclasses.asdict(recipe)))["max_steps"] == 4

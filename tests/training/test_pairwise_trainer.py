@@ -507,6 +507,14 @@ with mirrored.scope():
     run = trainer(make(NGCF), max_steps=10)
     with pytest.raises(ValueError, match="replicas, 2"):
         PairwiseModel(make(), SAMPLER, 3)
+    with pytest.raises(ValueError, match="float16 on one.*2 replicas"):
+        PairwiseModel(make(), SAMPLER, 4).compile(
+            keras.optimizers.LossScaleOptimizer(SparseAdam())
+        )
+    measured = PairwiseModel(make(), SAMPLER, 4)
+    measured.compile(metrics=["mae"])
+logs = StepRunner(measured).run(np.zeros((1, 2, 3), np.int32))
+assert np.isfinite(logs["mae"])
 record = run.fit(0)
 assert np.isfinite(losses(record)).all() and losses(record)[1] < 0.7
 """

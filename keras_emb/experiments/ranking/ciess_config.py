@@ -41,6 +41,11 @@ class CiessConfig:
                     f"{', '.join(allowed)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
+        if self.equalize and not self.num_averaged:
+            raise ValueError(
+                "`equalize` of a search needs averages to draw towards one "
+                f"size. Received: num_averaged={self.num_averaged}"
+            )
         least = 1 if self.evaluator == "retrain" else 0
         if self.evaluator_steps < least:
             raise ValueError(

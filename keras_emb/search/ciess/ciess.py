@@ -33,7 +33,7 @@ from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.search.ciess.sized_recommender import with_quality
 from keras_emb.search.ciess.td3_settings import Td3Settings
 from keras_emb.training import PairwiseRecipe, PairwiseTrainer, callback_list
-from keras_emb.training.model_state import digest_of
+from keras_emb.training.model_state import architecture_of, digest_of
 
 __all__ = ["CIESS"]
 
@@ -174,7 +174,7 @@ class CIESS:
         self.warm_start_steps = int(warm_start_steps)
         self.episodes = int(episodes)
         self.iterations = int(iterations)
-        self.memory_weight = memory_weight
+        self.memory_weight = float(memory_weight)
         self.quality = quality
         self.num_candidates = int(num_candidates)
         self.num_averaged = int(num_averaged)
@@ -210,7 +210,8 @@ class CIESS:
                 whose epochs are iterations and whose model is the full-size
                 one. `stop_training` ends the one that it is set in, for good.
             checkpoint_dir: Folder for the state; an interrupted search goes
-                on where it stood, a warm start with the weights it had.
+                on where it stood, with the weights it had, whatever those of
+                the backbone are by then.
             checkpoint_seconds: Least time between two saves.
 
         Returns:
@@ -364,9 +365,12 @@ class CIESS:
 
         Args:
             folder: Where to write.
+
+        Raises:
+            ValueError: If there is no search, or it has not ended.
         """
         self._check_explored()
-        if not self._state.policies:
+        if len(self.record) < self._total and not self._state.stopped:
             raise ValueError(
                 "A search must have ended before its policies are saved. "
                 f"Received: {len(self.record)} of {self._total} iterations"
@@ -404,6 +408,7 @@ class CIESS:
             max_steps=self.warm_start_steps,
             checkpoint=folder / "warm_start.npz" if folder else None,
             checkpoint_seconds=checkpoint_seconds,
+            settings={"backbone": architecture_of(backbone)},
             callbacks=callbacks,
         )
         return model
@@ -439,6 +444,7 @@ class CIESS:
             for step in range(first, self._total):
                 told.on_epoch_begin(step)
                 entry = self._iterate(agents, problem, step)
+                state.seconds = time.monotonic() - started
                 if time.monotonic() - saved >= seconds:
                     save()
                     saved = time.monotonic()

@@ -29,11 +29,22 @@ class SearchState:
     Args:
         path: File, or None to keep nothing.
         fingerprint: Settings that must be equal when the file is read.
+
+    Raises:
+        ValueError: If the fingerprint cannot be written.
     """
 
     def __init__(self, path: Path | None, fingerprint: dict[str, Any]) -> None:
-        # As it is read again: tuples are lists there.
-        self.fingerprint = json.loads(json.dumps(fingerprint))
+        self.fingerprint = fingerprint
+        if path is not None:
+            try:
+                # As it is read again: tuples are lists there.
+                self.fingerprint = json.loads(json.dumps(fingerprint))
+            except TypeError as error:
+                raise ValueError(
+                    "`fingerprint` must hold plain values, as it is kept with "
+                    f"the checkpoint. Received: {fingerprint}"
+                ) from error
         self.record: list[Candidate] = []
         self.trace: list[dict[str, Any]] = []
         self.scores: dict[str, float] = {}

@@ -249,14 +249,15 @@ class TestWithAgents:
         with pytest.raises(ValueError, match="checkpoint_dir.*evaluator"):
             _fit(_search(other), **options)
 
-    def test_what_was_tried_outlasts_an_interruption(self, done):
+    def test_what_was_tried_outlasts_an_interruption(self, done, tmp_path):
         def interrupt():
             raise Interrupted
 
         search = _search(FailsAt(2, interrupt))
         with pytest.raises(Interrupted):
-            _fit(search)
+            _fit(search, checkpoint_dir=tmp_path, checkpoint_seconds=0)
         assert search.trace == done.trace[:2]
+        assert search.seconds > 0
         search.evaluator.number = None
         assert search.assign(0.6).check(0.6)
         with pytest.raises(ValueError, match="must have ended.*2 of 8"):
@@ -467,6 +468,14 @@ def test_tables_must_be_looked_up_by_what_is_counted():
         _search(None).fit(
             backbone(COUNTS, D_MAX), data({"user": COUNTS["user"]})
         )
+
+
+def test_a_fingerprint_that_cannot_be_kept_is_refused(tmp_path):
+    toy = StepEvaluator(COUNTS, D_MAX)
+    toy.fingerprint = {"weights": np.ones(2)}
+    with pytest.raises(ValueError, match="`fingerprint` must hold plain"):
+        _fit(_search(toy), checkpoint_dir=tmp_path)
+    assert not toy.full_calls
 
 
 def test_choosing_comes_after_searching(tmp_path):

@@ -333,6 +333,10 @@ def test_a_search_interrupted_in_its_warm_start_goes_on(data, tmp_path):
     options = {"checkpoint_dir": tmp_path, "checkpoint_seconds": 0}
     with pytest.raises(KeyboardInterrupt):
         search().fit(_lightgcn(data), data, callbacks=[Told(1)], **options)
+    graph = BipartiteGraph.from_interactions(data)
+    shallow = LightGCN.from_graph(graph, embedding_dim=8, num_layers=1)
+    with pytest.raises(ValueError, match="warm_start.npz.*'backbone'"):
+        search().fit(shallow, data, **options)
     # Weights that no seed was set for are others in the next session.
     other = _lightgcn(data)
     table = find_tables(other)["user"].embeddings
