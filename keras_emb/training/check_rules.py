@@ -1,8 +1,9 @@
 """What settings must keep to."""
 
+import numbers
 from collections.abc import Mapping
 
-__all__ = ["check_rules"]
+__all__ = ["check_integers", "check_rules"]
 
 
 def check_rules(
@@ -34,3 +35,26 @@ def check_rules(
                 f"`{place}{name}` must {rule}. "
                 f"Received: {place}{name}={getattr(settings, name)!r}"
             )
+
+
+def check_integers(settings: object, least: Mapping[str, int]) -> None:
+    """Makes sure that settings are whole numbers, and large enough.
+
+    >>> import types
+    >>> check_integers(types.SimpleNamespace(steps=1.5), {"steps": 1})
+    Traceback (most recent call last):
+    ...
+    ValueError: `steps` must be an integer of at least 1. Received: steps=1.5
+
+    Args:
+        settings: What has the settings as attributes.
+        least: Least allowed value by the name of a setting.
+
+    Raises:
+        ValueError: Naming the first setting that is none.
+    """
+    for name, lowest in least.items():
+        value = getattr(settings, name)
+        whole = isinstance(value, numbers.Integral)
+        rule = f"be an integer of at least {lowest}"
+        check_rules(settings, {name: (whole and value >= lowest, rule)})

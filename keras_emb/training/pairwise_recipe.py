@@ -1,9 +1,8 @@
 """How a ranking model is trained."""
 
 import dataclasses
-import numbers
 
-from keras_emb.training.check_rules import check_rules
+from keras_emb.training.check_rules import check_integers, check_rules
 
 __all__ = ["PairwiseRecipe"]
 
@@ -54,15 +53,10 @@ class PairwiseRecipe:
     patience: int = 5
 
     def __post_init__(self) -> None:
-        for name, least in _COUNTS.items():
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
+        check_integers(self, _COUNTS)
+        for name in _COUNTS:
             # NumPy's own cannot be written down as JSON.
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, int(getattr(self, name)))
         check_rules(
             self,
             {

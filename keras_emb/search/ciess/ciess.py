@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import numbers
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from keras_emb.search.ciess.size_space import SizeSpace
 from keras_emb.search.ciess.sized_recommender import with_quality
 from keras_emb.search.ciess.td3_settings import Td3Settings
 from keras_emb.training import PairwiseRecipe, PairwiseTrainer, callback_list
+from keras_emb.training.check_rules import check_integers
 from keras_emb.training.model_state import architecture_of, digest_of
 
 __all__ = ["CIESS"]
@@ -137,19 +137,16 @@ class CIESS:
         self.recipe = recipe or PairwiseRecipe()
         if warm_start_steps is None:
             warm_start_steps = self.recipe.max_steps
-        for name, value, least in (
-            ("warm_start_steps", warm_start_steps, 0),
-            ("episodes", episodes, 1),
-            ("iterations", iterations, 1),
-            ("num_candidates", num_candidates, 1),
-            ("num_averaged", num_averaged, 0),
-            ("seed", seed, 0),
-        ):
-            if not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value}"
-                )
+        self.warm_start_steps = warm_start_steps
+        self.episodes = episodes
+        self.iterations = iterations
+        self.num_candidates = num_candidates
+        self.num_averaged = num_averaged
+        self.seed = seed
+        check_integers(self, _COUNTS)
+        for name in _COUNTS:
+            # NumPy's own cannot be written down as JSON.
+            setattr(self, name, int(getattr(self, name)))
         if equalize and not num_averaged:
             raise ValueError(
                 "`equalize` needs averages to draw towards one size. "
@@ -171,18 +168,12 @@ class CIESS:
                 f"callable that makes one. Received: evaluator={evaluator!r}"
             )
         self.budget = Budget.of(budget)
-        self.warm_start_steps = int(warm_start_steps)
-        self.episodes = int(episodes)
-        self.iterations = int(iterations)
         self.memory_weight = float(memory_weight)
         self.quality = quality
-        self.num_candidates = int(num_candidates)
-        self.num_averaged = int(num_averaged)
         self.equalize = equalize
         self.exploration = exploration or Exploration()
         self.td3 = td3 or Td3Settings()
         self.policies = str(policies) if policies is not None else None
-        self.seed = int(seed)
         self._state = SearchState(None, {})
         self._make_evaluator: MakeEvaluator
         if callable(evaluator):
@@ -542,6 +533,16 @@ class CIESS:
 
 
 _LOGGER = logging.getLogger(__name__)
+
+# Settings that are whole numbers, and the least they may be.
+_COUNTS = {
+    "warm_start_steps": 0,
+    "episodes": 1,
+    "iterations": 1,
+    "num_candidates": 1,
+    "num_averaged": 0,
+    "seed": 0,
+}
 
 _EVALUATORS: Mapping[str, type[AlignedEvaluator] | type[RetrainEvaluator]] = {
     "aligned": AlignedEvaluator,

@@ -1,8 +1,9 @@
 """How far the agents stray from what their actors propose."""
 
 import dataclasses
-import numbers
 from typing import Literal
+
+from keras_emb.training.check_rules import check_integers
 
 __all__ = ["Exploration"]
 
@@ -48,13 +49,7 @@ class Exploration:
                 "`noise_scale` must be None or at least 0. "
                 f"Received: noise_scale={self.noise_scale}"
             )
-        for name, least in (("walk_steps", 0), ("walk_distance", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value}"
-                )
+        check_integers(self, {"walk_steps": 0, "walk_distance": 1})
 
     @property
     def scale(self) -> float:

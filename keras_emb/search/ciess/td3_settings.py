@@ -1,7 +1,8 @@
 """The constants of TD3."""
 
 import dataclasses
-import numbers
+
+from keras_emb.training.check_rules import check_integers, check_rules
 
 __all__ = ["Td3Settings"]
 
@@ -50,43 +51,30 @@ class Td3Settings:
     updates_per_iteration: int = 1
 
     def __post_init__(self) -> None:
-        for name in (
+        counts = (
             "policy_delay",
             "batch_size",
             "buffer_length",
             "updates_per_iteration",
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value}"
-                )
-        for name in (
-            "actor_learning_rate",
-            "critic_learning_rate",
-            "gradient_clipping",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        for name in ("target_noise", "target_noise_clip"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"`{name}` must be at least 0. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        if not 0 <= self.discount <= 1:
-            raise ValueError(
-                "`discount` must lie in [0, 1]. "
-                f"Received: discount={self.discount}"
+        )
+        check_integers(self, dict.fromkeys(counts, 1))
+        rates = {
+            name: (getattr(self, name) > 0, "be positive")
+            for name in (
+                "actor_learning_rate",
+                "critic_learning_rate",
+                "gradient_clipping",
             )
-        if not 0 < self.tau <= 1:
-            raise ValueError(
-                f"`tau` must lie in (0, 1]. Received: tau={self.tau}"
-            )
+        }
+        noises = {
+            name: (getattr(self, name) >= 0, "be at least 0")
+            for name in ("target_noise", "target_noise_clip")
+        }
+        shares = {
+            "discount": (0 <= self.discount <= 1, "lie in [0, 1]"),
+            "tau": (0 < self.tau <= 1, "lie in (0, 1]"),
+        }
+        check_rules(self, {**rates, **noises, **shares})
         if not self.hidden_units or min(self.hidden_units) < 1:
             raise ValueError(
                 "`hidden_units` must be positive integers. "
